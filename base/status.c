@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/status.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    int http, grpc, exit;
+    const char *ename;
+} status_info[] = {
+#define X(name, http, grpc, exit, ename) [INK_##name] = {http, grpc, exit, ename},
+    INK_STATUS_MAP(X)
+#undef X
+};
+
+static void record(struct ink_err *err, enum ink_status status, const char *fmt, va_list args)
+    INK_PRINTF(3, 0);
+
+static void
+record(struct ink_err *err, enum ink_status status, const char *fmt, va_list args)
+{
+    assert(status > INK_OK && status < INK_STATUS_COUNT);
+    if (!err)
+        return;
+    err->status = status;
+    if (vsnprintf(err->message, sizeof(err->message), fmt, args) < 0)
+        err->message[0] = '\0';
+}
+
+enum ink_status
+ink_fail(struct ink_err *err, enum ink_status status, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    record(err, status, fmt, args);
+    va_end(args);
+    return status;
+}
+
+enum ink_status
+ink_fail_errno(struct ink_err *err, const char *fmt, ...)
+{
+    int cause = errno;
+    enum ink_status status = cause == ENOENT ? INK_NOTFOUND : cause == ENOMEM ? INK_NOMEM : INK_IO;
+    va_list args;
+
+    va_start(args, fmt);
+    record(err, status, fmt, args);
+    va_end(args);
+    if (err) {
+        size_t used = strlen(err->message);
+        char reason[96];
+
+        if (strerror_r(cause, reason, sizeof(reason)) != 0)
+            (void)snprintf(reason, sizeof(reason), "errno %d", cause);
+        (void)snprintf(err->message + used, sizeof(err->message) - used, ": %s", reason);
+    }
+    return status;
+}
+
+int
+ink_status_http(enum ink_status status)
+{
+    assert(status < INK_STATUS_COUNT);
+    return status_info[status].http;
+}
+
+int
+ink_status_exit(enum ink_status status)
+{
+    assert(status < INK_STATUS_COUNT);
+    return status_info[status].exit;
+}
+
+const char *
+ink_status_ename(enum ink_status status)
+{
+    assert(status < INK_STATUS_COUNT);
+    return status_info[status].ename;
+}
