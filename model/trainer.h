@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef INK_MODEL_TRAINER_H
+#define INK_MODEL_TRAINER_H
+
+/*
+ * trainer: learns weights from a data set.
+ *
+ * ink_train_run blocks until it is done or cancelled, computing on `threads`
+ * threads of its own pool; the observer is called on the caller's thread.
+ * The same seed, data, options and thread count give the same weights to the bit.
+ */
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "model/augment.h"
+#include "model/dataset.h"
+#include "model/snapshot.h"
+
+enum ink_optimizer { INK_SGD, INK_ADAM, INK_ADAMW };
+enum ink_schedule { INK_CONSTANT, INK_ONE_CYCLE, INK_COSINE };
+
+struct ink_train_options {
+    int epochs;     /* >= 1 */
+    int batch_size; /* >= 1 */
+    int threads;    /* 0 = all cores */
+    uint64_t seed;
+    enum ink_optimizer optimizer;
+    enum ink_schedule schedule;
+    double learning_rate;   /* the highest of the schedule */
+    double warm_up;         /* one-cycle: share of the steps with a rising rate */
+    double momentum;        /* SGD; Nesterov's form is not used */
+    double beta1, beta2;    /* Adam */
+    double weight_decay;    /* SGD and Adam: added to the gradient; AdamW: decoupled */
+    double label_smoothing; /* 0..1 */
+    double average; /* decay of the weights' moving average, 0 = off; validation and snapshots use
+                       it */
+    struct ink_augment augment;
+    double publish_s; /* seconds between published snapshots; 0 = never but at the end */
+};
+
+/* The defaults that `train` shows in its help. */
+struct ink_train_options ink_train_defaults(void);
+
+enum { INK_TRAIN_CURVE_MAX = 512 };
+
+/* State of a run, as the observer sees it. Lives in the trainer: copy what is to be kept. */
+struct ink_train_progress {
+    int epoch, epoch_count;   /* epoch from 1 */
+    int64_t step, step_count; /* mini-batches done and planned */
+    double elapsed_s, remaining_s;
+    double images_per_s; /* training pictures, since the start, without validation */
+    double learning_rate;
+    double loss, accuracy; /* training, running mean of the last 100 steps or so */
+    double validation_loss, validation_accuracy; /* newest; NaN before the first */
+    double best_accuracy; /* of the validations so far; NaN before the first */
+    int best_epoch;
+    bool is_validating;
+    /* Curves for drawing, thinned out as they grow. */
+    int curve_count; /* training points */
+    float curve_step[INK_TRAIN_CURVE_MAX], curve_loss[INK_TRAIN_CURVE_MAX],
+        curve_accuracy[INK_TRAIN_CURVE_MAX];
+    int validation_count; /* one point an epoch (newest 512) */
+    float validation_step[INK_TRAIN_CURVE_MAX], validation_losses[INK_TRAIN_CURVE_MAX],
+        validation_accuracies[INK_TRAIN_CURVE_MAX];
+};
+
+/* All may be NULL. Called between mini-batches; a slow observer slows training. */
+struct ink_train_observer {
+    void *self;
+    void (*on_progress)(void *self,
+                        const struct ink_train_progress *progress); /* about 20 times a second */
+    void (*on_snapshot)(void *self, const struct ink_snapshot *snapshot); /* ref it to keep it */
+};
+
+struct ink_train_result {
+    const struct ink_snapshot
+        *best; /* the caller unrefs: best validated weights, else the newest */
+    struct ink_train_progress progress;
+    bool is_cancelled;
+};
+
+/*
+ *   start        weights to begin from (a fresh ink_snapshot_create or an earlier result)
+ *   validation   evaluated after each epoch; NULL = none
+ *   cancel       polled every mini-batch; set = stop within one, keep the best so far (status is
+ * INK_OK)
+ *
+ * Errors   INK_BADARG   an option out of range
+ *          INK_BADDATA  the loss is not finite: says the step and to lower the rate; the best so
+ * far is in out_result INK_NOMEM
+ */
+INK_MUST_CHECK enum ink_status
+ink_train_run(const struct ink_snapshot *start, const struct ink_dataset *train,
+              const struct ink_dataset *validation, const struct ink_train_options *options,
+              const struct ink_train_observer *observer, const atomic_bool *cancel,
+              struct ink_train_result *out_result, struct ink_err *err);
+
+/* Accuracy, loss and all probabilities of a snapshot on a data set. */
+struct ink_evaluation {
+    size_t count, correct;
+    double loss;                                          /* mean cross entropy, nats */
+    uint32_t confusion[INK_CLASS_COUNT][INK_CLASS_COUNT]; /* [truth][answer] */
+    float *probabilities;                                 /* [count][10]; the caller frees */
+    double elapsed_s;
+};
+INK_MUST_CHECK enum ink_status
+ink_evaluate(const struct ink_snapshot *snapshot, const struct ink_dataset *dataset, int threads,
+             const atomic_bool *cancel, struct ink_evaluation *out_evaluation, struct ink_err *err);
+
+#endif
