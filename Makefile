@@ -2,18 +2,26 @@
 # inkling: one Makefile, no recursion. `make help` lists what it can do.
 #
 #   make                    build/inkling
-#   make check              unit tests, with ASan and UBSan
-#   make check V=tsan       the same tests under another variant
+#   make check V=tsan       the unit tests under another variant than asan
+#   make VERBOSE=1          show the commands;   make WERROR=1   warnings are errors
 #
 # V = release debug asan tsan cov fuzz; each has its own build/<V>/ tree.
 
 V ?= release
 B := build/$V
+PREFIX ?= /usr/local
+DATA := $(or $(INKLING_DATA),../shared/data)
+export INKLING_DATA := $(abspath $(DATA))
 
 CC ?= cc
-PKGS := libczmq libzmq libsodium libcjson libmicrohttpd libcurl libjpeg zlib
-CFLAGS_V.release := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
-LDFLAGS_V.release := -pie -Wl,-z,relro,-z,now
+# pkg-config name and Debian package; stb is headers only
+LIBS := libczmq:libczmq-dev libzmq:libzmq3-dev libsodium:libsodium-dev libcjson:libcjson-dev zlib:zlib1g-dev \
+        libmicrohttpd:libmicrohttpd-dev libcurl:libcurl4-openssl-dev libjpeg:libjpeg62-turbo-dev stb:libstb-dev
+PKGS := $(filter-out stb,$(foreach lib,$(LIBS),$(firstword $(subst :, ,$(lib)))))
+HARDEN := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection \
+          $(if $(filter x86_64 amd64,$(shell uname -m)),-fcf-protection=full)
+CFLAGS_V.release := -O2 -g -fPIE $(HARDEN)
+LDFLAGS_V.release := -pie -Wl,-z,relro,-z,now,-z,noexecstack
 CFLAGS_V.debug := -O0 -g3
 CFLAGS_V.asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 LDFLAGS_V.asan := -fsanitize=address,undefined
@@ -29,70 +37,100 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wdouble-promotion -Wunde
         -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wformat=2 -Wswitch-enum
 STD := -std=c17 -D_POSIX_C_SOURCE=200809L -I.
 ALL_CFLAGS = $(STD) $(WARN) $(if $(WERROR),-Werror) $(CFLAGS_V.$V) $(PKG_CFLAGS) $(CPPFLAGS) $(CFLAGS)
-PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 ALL_LDLIBS = $(shell pkg-config --libs $(PKGS)) -lpthread -lm $(LDLIBS)
+say = @$(if $(VERBOSE),,printf '  %-5s %s\n' $1 $2;)
 
+# Files that become part of the program (base/assets.h), by their path from here.
 ASSETS := $(sort $(wildcard model/zoo/*.arch model/pretrained/*.safetensors webui/*/*.html webui/*/*.css \
-          webui/jupyter/*.js webui/jupyter/*.json webui/jupyter/*.svg webui/jupyter/*.png))
-SRC := $(sort $(wildcard base/*.c model/*.c kernel/*/*.c kernel/notebook.c))
+          webui/jupyter/*.js webui/jupyter/*.svg webui/jupyter/*.png webui/jupyter/lab/*))
+SRC := $(sort $(filter-out kernel/main.c,$(wildcard base/*.c model/*.c model/*/*.c kernel/*.c kernel/*/*.c)))
 OBJ := $(SRC:%.c=$B/%.o) $B/assets.o
 UNIT := $(patsubst tests/unit/%.c,$B/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
 FUZZ := $(patsubst tests/fuzz/%.c,$B/tests/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
-.PHONY: all check check-run fuzz lint format clean help
+.PHONY: all notebook check check-run test test-lab bench fuzz coverage lint tidy format install install-user uninstall clean help FORCE
 .SECONDARY:
-all: build/inkling                      ## build build/inkling (default)
+.DELETE_ON_ERROR:
+all: build/inkling                      ## build build/inkling (the default)
 
-build/inkling: $B/inkling
-	ln -sf $V/inkling $@
+build/inkling: $B/inkling FORCE
+	@[ "$$(readlink $@)" = $V/inkling ] || ln -sf $V/inkling $@
 
 $B/inkling: $B/kernel/main.o $(OBJ)
-	$(CC) $(LDFLAGS_V.$V) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
+	$(call say,LD,$@)$(CC) $(LDFLAGS_V.$V) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
 
-$B/%.o: %.c Makefile
-	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+$B/libs.ok: Makefile
+	@mkdir -p $(@D); command -v pkg-config >/dev/null || { echo 'pkg-config is missing: apt-get install pkg-config' >&2; exit 1; }; bad=0; \
+	 for lib in $(LIBS); do pkg-config --exists $${lib%:*} || { echo "$${lib%:*} is missing: apt-get install $${lib#*:}" >&2; bad=1; }; done; \
+	 [ $$bad = 0 ] || { echo 'or all of them: .ci/deps build' >&2; exit 1; }; touch $@
 
-$B/assets.S: $(ASSETS) Makefile
+$B/%.o: %.c Makefile | $B/libs.ok
 	@mkdir -p $(@D)
-	@{ printf '.section .rodata\n'; i=0; for f in $(ASSETS); do printf '.balign 64\nd%d: .incbin "%s"\ne%d: .byte 0\np%d: .string "%s"\n' $$i $$f $$i $$i $$f; i=$$((i+1)); done; \
-	  printf '.globl ink_assets_count\n.balign 8\nink_assets_count: .quad %d\n' $$i; printf '.section .data.rel.ro,"aw"\n.globl ink_assets\n.balign 8\nink_assets:\n'; \
-	  j=0; while [ $$j -lt $$i ]; do printf '.quad p%d, d%d, e%d - d%d\n' $$j $$j $$j $$j; j=$$((j+1)); done; printf '.section .note.GNU-stack,"",%%progbits\n'; } > $@
+	$(call say,CC,$<)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$B/assets.S: base/assets.sh $(ASSETS) Makefile
+	@mkdir -p $(@D)
+	$(call say,GEN,$@)base/assets.sh $(ASSETS) >$@
 
 $B/assets.o: $B/assets.S
-	$(CC) -c -o $@ $<
+	@$(CC) -c -o $@ $<
 
 $B/tests/test_%: $B/tests/unit/test_%.o $(OBJ)
-	$(CC) $(LDFLAGS_V.$V) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS) -lcmocka
+	$(call say,LD,$@)$(CC) $(LDFLAGS_V.$V) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS) -lcmocka
 
 $B/tests/fuzz_%: $B/tests/fuzz/fuzz_%.o $(OBJ)
-	$(CC) $(LDFLAGS_V.$V) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
+	$(call say,LD,$@)$(CC) $(LDFLAGS_V.$V) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
 
-check:                                  ## run the unit tests (V=asan unless given)
+notebook:                               ## install what is missing, build, open Jupyter (PORT=8888 TOKEN=random)
+	@.ci/deps build notebook && $(MAKE) --no-print-directory all && .ci/notebook
+
+check:                                  ## unit tests under ASan and UBSan (or V=tsan ...)
 	@$(MAKE) --no-print-directory check-run V=$(if $(filter command line,$(origin V)),$V,asan)
 
 check-run: $(UNIT)
 	@set -e; for t in $^; do $$t; done
 
-fuzz: $(FUZZ)                           ## build the fuzz targets (V=fuzz CC=clang)
+test:                                   ## install what the tests need, run all of them (SUITES="unit http")
+	@.ci/deps build test && tests/run $(SUITES)
 
-lint: compile_commands.json             ## layers, format, clang-tidy
-	tests/lint/layers.sh
-	clang-format --dry-run -Werror $(shell find base kernel model tests -name '*.[ch]')
+test-lab:                               ## browser tests in JupyterLab 4 and Notebook 7, in debootstrap roots (as root)
+	@.ci/deps build test lab && tests/lab/run
+
+bench: all                              ## measure, beside ipykernel and PyTorch
+	@tests/bench/run
+
+fuzz:                                   ## run each fuzz target for T=60 seconds
+	@$(MAKE) --no-print-directory V=fuzz CC=clang $(FUZZ:$B/%=build/fuzz/%) && tests/fuzz/run $(or $T,60)
+
+coverage:                               ## lines that the unit tests reach
+	@$(MAKE) --no-print-directory check-run V=cov && gcovr -r . --object-directory build/cov --exclude tests/ -s
+
+lint:                                   ## layers, format, bans, sizes, the README's map
+	@tests/lint/run
+
+tidy: compile_commands.json             ## clang-tidy, takes minutes
 	clang-tidy --quiet $(SRC)
-
-compile_commands.json: Makefile $(SRC)
-	@{ printf '[\n'; sep=; for f in $(SRC); do \
-	  printf '%b{"directory":"%s","file":"%s","command":"%s"}' "$$sep" "$(CURDIR)" $$f \
-	    "$(CC) $(STD) $(WARN) -c $$f"; sep=',\n'; done; printf '\n]\n'; } > $@
 
 format:                                 ## rewrite the sources with clang-format
 	clang-format -i $(shell find base kernel model tests -name '*.[ch]')
+
+compile_commands.json: Makefile $(SRC)
+	@{ printf '['; sep=; for f in $(SRC); do printf '%s\n{"directory": "$(CURDIR)", "file": "%s", "command": "$(CC) $(STD) $(WARN) -c %s"}' "$$sep" $$f $$f; sep=,; done; printf '\n]\n'; } >$@
+
+install: all                            ## program, man page, kernelspec, Lab extension below PREFIX (and DESTDIR)
+	@.ci/install install '$(DESTDIR)' '$(PREFIX)'
+
+install-user: all                       ## the same for you alone: PREFIX=~/.local
+	@.ci/install install '' "$$HOME/.local"
+
+uninstall:                              ## remove what install put below PREFIX
+	@.ci/install uninstall '$(DESTDIR)' '$(PREFIX)'
 
 clean:                                  ## remove build/
 	rm -rf build compile_commands.json
 
 help:                                   ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' Makefile
 
--include $(OBJ:.o=.d)
+-include $(OBJ:.o=.d) $B/kernel/main.d $(UNIT:$B/tests/%=$B/tests/unit/%.d) $(FUZZ:$B/tests/%=$B/tests/fuzz/%.d)
