@@ -42,7 +42,8 @@ ALL_LDLIBS = $(shell pkg-config --libs $(PKGS)) -lpthread -lm $(LDLIBS)
 say = @$(if $(VERBOSE),,printf '  %-5s %s\n' $1 $2;)
 
 # Files that become part of the program (base/assets.h), by their path from here.
-ASSETS := $(sort $(wildcard model/zoo/*.arch model/pretrained/*.safetensors webui/*/*.html webui/*/*.css \
+WEBUI := $(wildcard webui/*.js webui/views/*.js webui/transport/*.js)
+ASSETS := $(sort build/gen/webui/inkling.js $(wildcard model/zoo/*.arch model/pretrained/*.safetensors webui/page/* \
           webui/jupyter/*.js webui/jupyter/*.svg webui/jupyter/*.png webui/jupyter/lab/*))
 SRC := $(sort $(filter-out kernel/main.c,$(wildcard base/*.c model/*.c model/*/*.c kernel/*.c kernel/*/*.c)))
 OBJ := $(SRC:%.c=$B/%.o) $B/assets.o
@@ -68,6 +69,10 @@ $B/libs.ok: Makefile
 $B/%.o: %.c Makefile | $B/libs.ok
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+build/gen/webui/inkling.js: webui/bundle.sh $(WEBUI)
+	@mkdir -p $(@D)
+	$(call say,GEN,$@)webui/bundle.sh webui/main.js >$@
 
 $B/assets.S: base/assets.sh $(ASSETS) Makefile
 	@mkdir -p $(@D)
