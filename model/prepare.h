@@ -27,15 +27,26 @@ struct ink_preparation {
     bool is_empty; /* nothing drawn: no ink, or specks only; the row is all zero */
 };
 
-/*
- * Draw strokes into a picture: anti-aliased, round caps and joins.
- *
- *   scale, shift_x, shift_y   pixel = coordinate * scale + shift; pixel centres at .5
- *   pen_width                 in pixels
- *   out_pixels                [height][width]; max(old, new) is kept, so start from zero
- */
-void ink_raster_draw(const struct ink_drawing *drawing, float scale, float shift_x, float shift_y,
-                     float pen_width, uint8_t *out_pixels, int width, int height);
+/* Where strokes go: pixel = coordinate * scale + shift; pixel centres are at .5. */
+struct ink_raster_fit {
+    float scale, shift_x, shift_y;
+};
+
+/* A round pen. In pixels. */
+struct ink_raster_pen {
+    float width;
+    float softness; /* how far its edge takes to fade; 1 is plain anti-aliasing */
+};
+
+/* Where it draws. */
+struct ink_raster {
+    uint8_t *pixels; /* [height][width]; the darker of old and new ink is kept, so start from 0 */
+    int width, height;
+};
+
+/* Draw strokes into a picture: anti-aliased, round caps and joins. What lies outside is cut. */
+void ink_raster_draw(const struct ink_drawing *drawing, const struct ink_raster_fit *fit,
+                     const struct ink_raster_pen *pen, const struct ink_raster *out_raster);
 
 /* A drawing as a row. */
 void ink_prepare_drawing(const struct ink_drawing *drawing,
