@@ -106,7 +106,8 @@ struct ink_command {
 };
 
 /* All commands, sorted by name. */
-const struct ink_command *ink_command_table(size_t *out_count);
+size_t ink_command_count(void);
+const struct ink_command *ink_command_get(size_t index);
 
 /* The command of that name, or NULL. */
 const struct ink_command *ink_command_find(const char *name);

@@ -17,6 +17,7 @@
 #include <stddef.h>
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "base/status.h"
 
 #define INK_MIME_TEXT     "text/plain"
@@ -46,6 +47,9 @@ void ink_bundle_add(struct ink_bundle *bundle, const char *mime, struct ink_buf 
 
 /* Add a copy of a C string. */
 void ink_bundle_add_text(struct ink_bundle *bundle, const char *mime, const char *text);
+
+/* Add application/json; does not take over `json`. */
+void ink_bundle_add_json(struct ink_bundle *bundle, const struct ink_json *json);
 
 /* The form of that type, or NULL. */
 const struct ink_bundle_item *ink_bundle_find(const struct ink_bundle *bundle, const char *mime);
