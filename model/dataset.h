@@ -10,6 +10,7 @@
  */
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/status.h"
@@ -55,6 +56,10 @@ INK_MUST_CHECK enum ink_status ink_dataset_load(const char *name, enum ink_split
                                                 const struct ink_data_options *options,
                                                 struct ink_dataset **out_dataset,
                                                 struct ink_err *err);
+
+/* Whether ink_dataset_load would find that set on this machine, without the network (a look at the
+ * files' names only). */
+bool ink_dataset_is_local(const char *name, const struct ink_data_options *options);
 
 /* An empty set with room for `count` rows (pixels zeroed), to be filled by its maker before it is
  * shared. */
