@@ -84,6 +84,9 @@ $B/assets.o: $B/assets.S
 $B/tests/test_%: $B/tests/unit/test_%.o $(OBJ)
 	$(call say,LD,$@)$(CC) $(LDFLAGS_V.$V) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS) -lcmocka
 
+$B/tests/replay_%: $B/tests/fuzz/fuzz_%.o $B/tests/fuzz/replay.o $(OBJ)
+	$(call say,LD,$@)$(CC) $(LDFLAGS_V.$V) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
+
 $B/tests/fuzz_%: $B/tests/fuzz/fuzz_%.o $(OBJ)
 	$(call say,LD,$@)$(CC) $(LDFLAGS_V.$V) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
 

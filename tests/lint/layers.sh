@@ -2,26 +2,32 @@
 # SPDX-License-Identifier: MIT
 # layers: fail when a source file includes something from a layer above it.
 #
-# Each line below is a directory and what it may include of ours. Includes are
-# written from the repository's root, so the check is a grep.
+# Each line below is a directory, or a file, and what it may include of ours.
+# Includes are written from the repository's root, so the check is a grep. The
+# first line that fits a file counts.
 set -eu
 
 rules='
-base            base
-model           base model
-kernel/render   base model kernel/render
-kernel/command  base model kernel/render kernel/command
-kernel/jupyter  base kernel/jupyter
-kernel/http     base model kernel/render kernel/command kernel/http
-kernel/grpc     base model kernel/command kernel/grpc
+kernel/main.c        base model kernel
+kernel/install.      base kernel/install.h
+kernel/notebook.     base model kernel/notebook.h kernel/jupyter kernel/command kernel/render
+kernel/jupyter/      base kernel/jupyter
+kernel/render/       base model kernel/render
+kernel/command/      base model kernel/render kernel/command
+kernel/http/         base model kernel/render kernel/command kernel/http
+kernel/grpc/         base model kernel/render kernel/command kernel/grpc
+model/               base model
+base/                base
 '
 bad=0
-while read -r dir allowed; do
-    [ -n "$dir" ] && [ -d "$dir" ] || continue
-    pattern=$(printf '%s\n' $allowed | sed 's,$,/,' | paste -sd '|' -)
-    found=$(grep -rnE '^#include "' --include='*.[ch]' "$dir" | grep -vE "#include \"($pattern)" || true)
-    [ -z "$found" ] || { printf 'not allowed in %s:\n%s\n' "$dir" "$found"; bad=1; }
-done <<EOF
-$rules
-EOF
+for file in $(find base model kernel -name '*.[ch]' | sort); do
+    allowed=$(printf '%s\n' "$rules" | while read -r place may; do
+        [ -n "$place" ] || continue
+        case $file in "$place"*) echo "$may"; break ;; esac
+    done)
+    [ -n "$allowed" ] || { echo "$file: in no layer, see tests/lint/layers.sh"; bad=1; continue; }
+    pattern=$(printf '%s\n' $allowed | sed 's,\.h$,\\.h",; t; s,$,/,' | paste -sd '|' -)
+    found=$(grep -nE '^#[[:space:]]*include "' "$file" | grep -vE "include \"($pattern)" || true)
+    [ -z "$found" ] || { printf '%s\n' "$found" | sed "s,^,$file:,; s,\$, is not allowed here,"; bad=1; }
+done
 exit $bad
