@@ -8,8 +8,10 @@
 #   image.sh jupyter        install a front end: JupyterLab 4, and Notebook 7 where Debian has it
 #   image.sh build STAGE    build the tree around this script, install it into STAGE
 #   image.sh runtime        install the libraries that the program wants, add its user
+#   image.sh notebook       start the front end on IP:PORT (0.0.0.0:8888); TOKEN, or a random one in its log
+#   image.sh server         start the server on IP:PORT (0.0.0.0:8501)
 #
-# As root, on Debian 13 or later.
+# The first three as root, the last two as the user inkling. Debian 13 or later.
 set -eu
 
 export DEBIAN_FRONTEND=noninteractive
@@ -34,7 +36,7 @@ unpack_packages() {
 step_jupyter() {
     . /etc/os-release
     # python3-httpx: JupyterLab from 4.1 on
-    install_packages ca-certificates tini python3-jupyterlab-server python3-jupyter-server \
+    install_packages ca-certificates python3-jupyterlab-server python3-jupyter-server \
         jupyter-core python3-ipykernel python3-notebook-shim python3-async-lru python3-httpx
     case $VERSION_CODENAME in
     trixie) unpack_packages jupyterlab ;;
@@ -55,10 +57,34 @@ step_build() {
 step_runtime() {
     install_packages ca-certificates $(cat $share/packages)
     id inkling >/dev/null 2>&1 || useradd --uid 10001 --create-home --shell /usr/sbin/nologin inkling
+    # The two folders that are written to: notebooks, and models, data sets and Jupyter's own state.
     install -d -o inkling -g inkling /var/lib/inkling /home/inkling/notebooks
+    for notebook in $share/notebooks/*.ipynb; do
+        [ ! -e "$notebook" ] || install -o inkling -g inkling -m 644 "$notebook" /home/inkling/notebooks/
+    done
     rm -rf /var/lib/apt/lists/*
 }
 
-step=${1:?usage: image.sh jupyter | build STAGE | runtime}
+step_notebook() {
+    export HOME=/home/inkling XDG_CACHE_HOME=/var/lib/inkling/cache XDG_DATA_HOME=/var/lib/inkling/data
+    export JUPYTER_DATA_DIR=/var/lib/inkling/jupyter JUPYTER_CONFIG_DIR=/var/lib/inkling/jupyter/config
+    export JUPYTER_RUNTIME_DIR=/tmp/jupyter IPYTHONDIR=/tmp/ipython JUPYTER_TOKEN="${TOKEN-}"
+    [ -n "$JUPYTER_TOKEN" ] || unset JUPYTER_TOKEN
+    cd "$HOME/notebooks"
+    if [ -e /usr/lib/python3/dist-packages/notebook/app.py ]; then
+        front_end=jupyter-notebook page=/notebooks/client.ipynb
+    else
+        front_end=jupyter-lab page=/lab/tree/client.ipynb
+    fi
+    exec $front_end --no-browser --ip="${IP:-0.0.0.0}" --port="${PORT:-8888}" --ServerApp.port_retries=0 \
+        --ServerApp.default_url=$page --ServerApp.terminals_enabled=False
+}
+
+step_server() {
+    export HOME=/home/inkling XDG_CACHE_HOME=/var/lib/inkling/cache XDG_DATA_HOME=/var/lib/inkling/data
+    exec inkling serve --host "${IP:-0.0.0.0}" --port "${PORT:-8501}"
+}
+
+step=${1:?usage: image.sh jupyter | build STAGE | runtime | notebook | server}
 shift
 "step_$step" "$@"
