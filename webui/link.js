@@ -78,8 +78,12 @@ export class Link {
         this.reach();
     }
 
-    /** Send a frame, or keep it until the one in flight is answered; a newer one takes its place. */
-    push(/** @type {any} */ frame) {
+    /**
+     * Send a frame, or keep it until the one in flight is answered; a newer one takes its place.
+     * @param {{data: any, since: number, time: number}} frame  `since`: when the first input was that it brings
+     */
+    push(frame) {
+        if (this.waiting) frame.since = Math.min(frame.since, this.waiting.since);
         this.waiting = frame;
         this.pump();
     }
