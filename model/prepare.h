@@ -27,9 +27,11 @@ struct ink_preparation {
     bool is_empty; /* nothing drawn: no ink, or specks only; the row is all zero */
 };
 
-/* Where strokes go: pixel = coordinate * scale + shift; pixel centres are at .5. */
+/* Where strokes go: pixel = (coordinate - from) * scale + to; pixel centres are at .5. */
 struct ink_raster_fit {
-    float scale, shift_x, shift_y;
+    float scale;
+    float from_x, from_y; /* a point of the drawing, and */
+    float to_x, to_y;     /* where it comes to lie in the picture */
 };
 
 /* A round pen. In pixels. */
