@@ -17,7 +17,18 @@ enum { SIDE = INK_PICTURE_SIDE, BOX_SIDE = 20 };
  */
 #define MIDDLE 14.5
 
-static const struct ink_raster_pen pen = {.width = 2.0F, .softness = 1.0F};
+/*
+ * The pen that strokes are redrawn with. Figures of a picture, on average:
+ *                        ink   pixels > 0   their mean   of them 250 and more
+ *   MNIST, training    102.4        149.9        0.683                   0.39
+ *   pen 2.0, soft 1.0   88.6        129.3        0.686                   0.38
+ *   pen 2.0, soft 1.1   88.0        133.8        0.658                   0.31
+ *   pen 2.2, soft 1.1   95.5        140.2        0.682                   0.35
+ *   pen 2.4, soft 1.1  102.9        146.5        0.702                   0.39
+ * (6,462 pen drawings; ink in full pixels). MNIST's own writers differ more than
+ * these do; a pen on the thin side keeps small loops open.
+ */
+static const struct ink_raster_pen pen = {.width = 2.2F, .softness = 1.1F};
 
 /* ---- the frame ---- */
 
@@ -92,7 +103,7 @@ ink_prepare_drawing(const struct ink_drawing *drawing, uint8_t out_row[static IN
     float left = INFINITY, right = -INFINITY, top = INFINITY, bottom = -INFINITY;
     struct ink_raster raster = {out_row, SIDE, SIDE};
     struct ink_raster_fit fit;
-    float longest, room = (float)BOX_SIDE - pen.width;
+    float longest, room = BOX_SIDE - (pen.width + pen.softness - 1);
     int moved_right, moved_down;
 
     memset(out_row, 0, INK_PICTURE_SIZE);
