@@ -31,7 +31,7 @@ export async function openHttp(url, data) {
         if (transport.onmessage) transport.onmessage(reply);
     }
 
-    setTimeout(() => post({ type: 'open', ...data }), 0);
+    setTimeout(() => post(data), 0);
     return transport;
 }
 
