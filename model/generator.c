@@ -23,7 +23,7 @@ struct skeleton {
     const char *strokes;
 };
 
-enum { SKELETON_MAX = 14 };
+enum { SKELETON_MAX = 16 };
 
 /* clang-format off */
 static const struct skeleton skeletons[10][SKELETON_MAX] = {
@@ -295,8 +295,8 @@ struct hand {
 static struct hand
 choose_hand(struct ink_rng *rng)
 {
-    float width = ink_rng_between(rng, 0.42F, 1.0F), angle = 0.10F * ink_rng_normal(rng);
-    float slant = -0.08F + 0.22F * ink_rng_normal(rng); /* most hands lean to the right: up is -y */
+    float width = ink_rng_between(rng, 0.36F, 1.05F), angle = 0.10F * ink_rng_normal(rng);
+    float slant = -0.08F + 0.25F * ink_rng_normal(rng); /* most hands lean to the right: up is -y */
     float cosine = cosf(angle), sine = sinf(angle);
     struct hand hand = {
         .xx = width * cosine,
@@ -361,7 +361,7 @@ ink_generator_draw(struct ink_rng *rng, int digit, struct ink_drawing **out_draw
     pen.stroke_count = pen.point_count = 0;
     text = choose_skeleton(rng, digit);
     hand = choose_hand(rng);
-    shake = ink_rng_between(rng, 0.008F, 0.045F);
+    shake = ink_rng_between(rng, 0.008F, 0.055F);
     rounds_corners = ink_rng_float(rng) < 0.12F;
     while (*text) {
         int count = read_stroke(&text, knot);
