@@ -28,6 +28,24 @@ enum {
     INK_LIMIT_PICTURE_SIDE      = 10000,     /* pixels, either way */
     INK_LIMIT_PICTURE_PIXELS    = 64 << 20,  /* of a JPEG, which is shrunk as it is decoded */
     INK_LIMIT_PICTURE_MEMORY    = 64 << 20,  /* one decoder may hold; a PNG can claim gigabytes in 1 MB */
+
+    /* http */
+    INK_LIMIT_HTTP_TARGET_SIZE  = 2048,      /* path and query; the longest route needs 150 */
+    INK_LIMIT_HTTP_HEAD_SIZE    = 16 << 10,  /* request line and fields: 431 above */
+    INK_LIMIT_HTTP_FIELD_COUNT  = 64,        /* browsers send about 20 */
+    INK_LIMIT_HTTP_BODY_SIZE    = 8 << 20,   /* 1024 pictures as JSON of Python floats: 413 above */
+    INK_LIMIT_HTTP_BODY_SLACK   = 256 << 10, /* read and dropped beyond it, so that the 413 arrives */
+    INK_LIMIT_HTTP_FLIGHT_SIZE  = 128 << 20, /* bodies held by all connections together: 503 above */
+    INK_LIMIT_HTTP_INSTANCES    = 1024,      /* pictures in one request */
+    INK_LIMIT_HTTP_JSON_VALUES  = 100000,    /* values of a JSON tree at 64 bytes; tensors have none */
+    INK_LIMIT_HTTP_CONNECTIONS  = 512,
+    INK_LIMIT_HTTP_PER_ADDRESS  = 128,       /* connections of one client */
+    INK_LIMIT_HTTP_HEAD_MS      = 10000,     /* from connecting to a whole head */
+    INK_LIMIT_HTTP_BODY_MS      = 30000,     /* from there to the whole body ... */
+    INK_LIMIT_HTTP_BODY_RATE    = 1024,      /* ... at no less than this many bytes a second */
+    INK_LIMIT_HTTP_TOTAL_MS     = 60000,     /* from the head's first line to the reply's last byte */
+    INK_LIMIT_HTTP_IDLE_MS      = 30000,     /* between requests of a connection */
+    INK_LIMIT_HTTP_DRAIN_MS     = 5000,      /* for what runs when the server stops */
 };
 /* clang-format on */
 

@@ -1,0 +1,548 @@
+/* SPDX-License-Identifier: MIT */
+#include "kernel/http/transport.h"
+
+#include <assert.h>
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "kernel/http/listen.h"
+
+enum {
+    POOL_SIZE = 64 << 10,   /* of a connection: its head, and what is read of a body at once */
+    CONNECTIONS_SPARE = 64, /* the table (connections.h) is to say no, not the library */
+    SWEEP_MS = 100,         /* a deadline is kept within this */
+    DRAIN_GRACE_MS = 100,   /* requests that are in the sockets' buffers already */
+    DRAIN_POLL_MS = 5,
+};
+
+struct ink_transport {
+    struct MHD_Daemon *daemon;
+    int listen_fd, port;
+    struct ink_gate gate;
+    ink_http_handler_fn handler;
+    void *self;
+    struct ink_connections *connections;
+    atomic_size_t flight_size; /* bytes of bodies held */
+    atomic_bool is_draining;
+    bool can_check_bytes; /* the library parses in place: see ink_gate_check_bytes */
+
+    pthread_t sweeper;
+    bool has_sweeper;
+    pthread_mutex_t lock; /* guards is_stopping */
+    pthread_cond_t wake;
+    bool is_stopping;
+};
+
+/* One request on its way: from its first line until its reply is out. */
+struct exchange {
+    struct ink_connection *row; /* may be NULL: no memory */
+    uint64_t start_ns;
+    bool is_begun;
+    struct ink_http_head head;
+    struct ink_http_field field[INK_LIMIT_HTTP_FIELD_COUNT + 1]; /* trimmed */
+    size_t field_count;
+    struct ink_buf body;
+    size_t flight_size; /* this body's share of the transport's */
+    int refusal;        /* HTTP status to answer when the body has passed; 0 = none */
+    size_t dropped;     /* bytes of the body that were not kept */
+    char target[];
+};
+
+static const char security_policy[] =
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+
+/* ---- the reply ---- */
+
+static struct MHD_Response *
+response_of(struct ink_http_reply *reply)
+{
+    size_t size = reply->body.size;
+    char *bytes;
+
+    if (reply->asset)
+        return MHD_create_response_from_buffer(reply->asset_size, (void *)(uintptr_t)reply->asset,
+                                               MHD_RESPMEM_PERSISTENT);
+    bytes = ink_buf_take(&reply->body);
+    if (!bytes)
+        return NULL;
+    return MHD_create_response_from_buffer(size, bytes, MHD_RESPMEM_MUST_FREE);
+}
+
+static void
+add_headers(const struct ink_transport *transport, struct MHD_Response *response,
+            const struct ink_http_reply *reply)
+{
+    char number[16];
+
+    if (reply->content_type)
+        (void)MHD_add_response_header(response, "Content-Type", reply->content_type);
+    (void)MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    /* Answers follow a network that learns; pages are asked again by their tag. */
+    (void)MHD_add_response_header(response, "Cache-Control",
+                                  reply->etag[0] ? "no-cache" : "no-store");
+    if (reply->etag[0])
+        (void)MHD_add_response_header(response, "ETag", reply->etag);
+    if (reply->is_page) {
+        (void)MHD_add_response_header(response, "Content-Security-Policy", security_policy);
+        (void)MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
+    }
+    if (reply->allow[0])
+        (void)MHD_add_response_header(response, "Allow", reply->allow);
+    if (reply->status == 401)
+        (void)MHD_add_response_header(response, "WWW-Authenticate", "Bearer realm=\"inkling\"");
+    if (reply->retry_after_s > 0) {
+        (void)snprintf(number, sizeof(number), "%d", reply->retry_after_s);
+        (void)MHD_add_response_header(response, "Retry-After", number);
+    }
+    if (reply->must_close || atomic_load(&transport->is_draining))
+        (void)MHD_add_response_header(response, "Connection", "close");
+}
+
+/* Send the reply; its bytes are taken. */
+static enum MHD_Result
+queue_reply(struct ink_transport *transport, struct MHD_Connection *connection,
+            struct exchange *exchange, struct ink_http_reply *reply)
+{
+    struct MHD_Response *response;
+    enum MHD_Result result;
+
+    ink_connections_enter(transport->connections, exchange->row, INK_CONNECTION_REPLY);
+    response = response_of(reply);
+    if (!response)
+        return MHD_NO;
+    add_headers(transport, response, reply);
+    result = MHD_queue_response(connection, (unsigned)reply->status, response);
+    MHD_destroy_response(response);
+    ink_log(INK_LOG_DEBUG, "http", "'%.64s' %d in %.2f ms", exchange->target, reply->status,
+            ink_clock_ms_since(exchange->start_ns));
+    return result;
+}
+
+static enum MHD_Result
+queue_error(struct ink_transport *transport, struct MHD_Connection *connection,
+            struct exchange *exchange, const struct ink_gate_verdict *verdict)
+{
+    INK_CLEANUP(ink_http_reply_fini) struct ink_http_reply reply = {0};
+
+    ink_http_reply_error(&reply, verdict->status, verdict->err.message);
+    reply.must_close = verdict->must_close;
+    reply.retry_after_s = verdict->status == 503;
+    return queue_reply(transport, connection, exchange, &reply);
+}
+
+/* ---- the head ---- */
+
+static enum MHD_Result
+on_field(void *self, enum MHD_ValueKind kind, const char *name, size_t name_size, const char *value,
+         size_t value_size)
+{
+    struct exchange *exchange = self;
+
+    (void)kind;
+    if (exchange->field_count > INK_LIMIT_HTTP_FIELD_COUNT)
+        return MHD_NO; /* one too many is enough to know */
+    exchange->field[exchange->field_count++] =
+        (struct ink_http_field){name, value ? value : "", name_size, value ? value_size : 0};
+    return MHD_YES;
+}
+
+static void
+trim_fields(struct exchange *exchange)
+{
+    for (size_t i = 0; i < exchange->field_count; i++) {
+        struct ink_http_field *field = &exchange->field[i];
+
+        while (field->value_size > 0 && (field->value[field->value_size - 1] == ' ' ||
+                                         field->value[field->value_size - 1] == '\t'))
+            field->value_size--;
+    }
+}
+
+/* What the parser does not show: bytes between the fields. */
+static bool
+has_hidden_bytes(const struct ink_transport *transport, struct MHD_Connection *connection,
+                 const struct exchange *exchange, const char *method, const char *version)
+{
+    const union MHD_ConnectionInfo *info;
+
+    if (!transport->can_check_bytes || exchange->field_count > INK_LIMIT_HTTP_FIELD_COUNT)
+        return false;
+    info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    return info && !ink_gate_check_bytes(method, info->header_size, version, exchange->field,
+                                         exchange->field_count);
+}
+
+static enum MHD_Result dispatch(struct ink_transport *transport, struct MHD_Connection *connection,
+                                struct exchange *exchange);
+
+static enum MHD_Result
+begin(struct ink_transport *transport, struct MHD_Connection *connection, struct exchange *exchange,
+      const char *method, const char *version)
+{
+    struct ink_gate_verdict verdict = {.status = 400, .must_close = true};
+    struct ink_gate_input input = {
+        .method = method, .target = exchange->target, .version = version};
+
+    exchange->is_begun = true;
+    (void)MHD_get_connection_values_n(connection, MHD_HEADER_KIND, on_field, exchange);
+    if (has_hidden_bytes(transport, connection, exchange, method, version)) {
+        (void)ink_fail(&verdict.err, INK_BADDATA,
+                       "the header has a zero byte, a bare line feed or a folded line");
+        return queue_error(transport, connection, exchange, &verdict);
+    }
+    trim_fields(exchange);
+    input.field = exchange->field;
+    input.field_count = exchange->field_count;
+    ink_gate_check(&transport->gate, &input, &exchange->head, &verdict);
+
+    /* A little too much is read and dropped: the client then sees the answer, not a reset. */
+    if (verdict.status == 413 && !exchange->head.expects_continue &&
+        exchange->head.body_size <= INK_LIMIT_HTTP_BODY_SIZE + INK_LIMIT_HTTP_BODY_SLACK &&
+        exchange->head.body_size > 0)
+        exchange->refusal = 413;
+    else if (verdict.status != 200) {
+        verdict.must_close = verdict.must_close || exchange->head.has_body;
+        return queue_error(transport, connection, exchange, &verdict);
+    }
+    if (!exchange->head.has_body)
+        return dispatch(transport, connection, exchange);
+    ink_connections_enter(transport->connections, exchange->row, INK_CONNECTION_BODY);
+    return MHD_YES;
+}
+
+/* ---- the body ---- */
+
+static enum MHD_Result
+take_body(struct ink_transport *transport, struct exchange *exchange, const char *bytes,
+          size_t size)
+{
+    ink_connections_received(transport->connections, exchange->row, size);
+    if (!exchange->refusal && exchange->body.size + size > INK_LIMIT_HTTP_BODY_SIZE)
+        exchange->refusal = 413;
+    if (!exchange->refusal &&
+        atomic_fetch_add(&transport->flight_size, size) + size > INK_LIMIT_HTTP_FLIGHT_SIZE) {
+        atomic_fetch_sub(&transport->flight_size, size);
+        exchange->refusal = 503;
+    } else if (!exchange->refusal)
+        exchange->flight_size += size;
+    if (!exchange->refusal) {
+        ink_buf_append(&exchange->body, bytes, size);
+        if (!exchange->body.is_broken)
+            return MHD_YES;
+        exchange->refusal = 503;
+    }
+    if (exchange->body.bytes) {
+        ink_buf_fini(&exchange->body);
+        atomic_fetch_sub(&transport->flight_size, exchange->flight_size);
+        exchange->flight_size = 0;
+    }
+    exchange->dropped += size;
+    if (exchange->head.is_chunked && exchange->dropped > INK_LIMIT_HTTP_BODY_SLACK)
+        return MHD_NO; /* it does not end: the connection is closed */
+    return MHD_YES;
+}
+
+static enum MHD_Result
+refuse_body(struct ink_transport *transport, struct MHD_Connection *connection,
+            struct exchange *exchange)
+{
+    struct ink_gate_verdict verdict = {.status = exchange->refusal, .must_close = true};
+
+    if (exchange->refusal == 413)
+        (void)ink_fail(&verdict.err, INK_TOOBIG, "the body is larger than %d bytes",
+                       INK_LIMIT_HTTP_BODY_SIZE);
+    else
+        (void)ink_fail(&verdict.err, INK_BUSY,
+                       "no memory for the body now: too many requests at once");
+    return queue_error(transport, connection, exchange, &verdict);
+}
+
+static enum MHD_Result
+dispatch(struct ink_transport *transport, struct MHD_Connection *connection,
+         struct exchange *exchange)
+{
+    INK_CLEANUP(ink_http_reply_fini) struct ink_http_reply reply = {.status = 200};
+    struct ink_http_request request = {.head = exchange->head};
+
+    if (exchange->refusal)
+        return refuse_body(transport, connection, exchange);
+    ink_connections_enter(transport->connections, exchange->row, INK_CONNECTION_REPLY);
+    request.body = ink_buf_text(&exchange->body);
+    request.body_size = exchange->body.size;
+    transport->handler(transport->self, &request, &reply);
+    return queue_reply(transport, connection, exchange, &reply);
+}
+
+/* ---- the library's callbacks ---- */
+
+static void *
+on_request_line(void *self, const char *target, struct MHD_Connection *connection)
+{
+    struct ink_transport *transport = self;
+    size_t size = target ? strlen(target) : 0;
+    struct exchange *exchange = calloc(1, sizeof(*exchange) + size + 1);
+    const union MHD_ConnectionInfo *info;
+
+    if (!exchange)
+        return NULL;
+    if (size)
+        memcpy(exchange->target, target, size);
+    exchange->start_ns = ink_clock_ns();
+    info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    exchange->row = info ? info->socket_context : NULL;
+    ink_connections_enter(transport->connections, exchange->row, INK_CONNECTION_HEAD);
+    return exchange;
+}
+
+static enum MHD_Result
+on_request(void *self, struct MHD_Connection *connection, const char *url, const char *method,
+           const char *version, const char *bytes, size_t *size, void **request_state)
+{
+    struct ink_transport *transport = self;
+    struct exchange *exchange = *request_state;
+
+    (void)url; /* decoded by the library; ours is the one from the request line */
+    if (!exchange)
+        return MHD_NO; /* there was no memory for it */
+    if (!exchange->is_begun)
+        return begin(transport, connection, exchange, method, version);
+    if (*size > 0) {
+        enum MHD_Result result = take_body(transport, exchange, bytes, *size);
+
+        *size = 0;
+        return result;
+    }
+    return dispatch(transport, connection, exchange);
+}
+
+static void
+on_completed(void *self, struct MHD_Connection *connection, void **request_state,
+             enum MHD_RequestTerminationCode reason)
+{
+    struct ink_transport *transport = self;
+    struct exchange *exchange = *request_state;
+
+    (void)connection, (void)reason;
+    if (!exchange)
+        return;
+    ink_connections_enter(transport->connections, exchange->row, INK_CONNECTION_IDLE);
+    atomic_fetch_sub(&transport->flight_size, exchange->flight_size);
+    ink_buf_fini(&exchange->body);
+    free(exchange);
+    *request_state = NULL;
+}
+
+static enum MHD_Result
+on_admit(void *self, const struct sockaddr *address, socklen_t size)
+{
+    struct ink_transport *transport = self;
+
+    return ink_connections_admit(transport->connections, address, size) ? MHD_YES : MHD_NO;
+}
+
+static void
+on_connection(void *self, struct MHD_Connection *connection, void **socket_state,
+              enum MHD_ConnectionNotificationCode what)
+{
+    struct ink_transport *transport = self;
+    const union MHD_ConnectionInfo *fd, *address;
+
+    if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+        ink_connections_remove(transport->connections, *socket_state);
+        *socket_state = NULL;
+        return;
+    }
+    fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    address = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    *socket_state =
+        fd ? ink_connections_add(transport->connections, fd->connect_fd,
+                                 address ? address->client_addr : NULL, sizeof(struct sockaddr_in6))
+           : NULL;
+}
+
+static void on_log(void *self, const char *fmt, va_list args) INK_PRINTF(2, 0);
+
+static void
+on_log(void *self, const char *fmt, va_list args)
+{
+    char text[256];
+
+    (void)self;
+    (void)vsnprintf(text, sizeof(text), fmt, args);
+    text[strcspn(text, "\n")] = '\0';
+    ink_log(INK_LOG_DEBUG, "http", "libmicrohttpd: %s", text);
+}
+
+/* ---- start and stop ---- */
+
+static void *
+run_sweeper(void *self)
+{
+    struct ink_transport *transport = self;
+
+    (void)pthread_mutex_lock(&transport->lock);
+    while (!transport->is_stopping) {
+        struct timespec until;
+        size_t count;
+
+        (void)clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += SWEEP_MS * 1000000L;
+        if (until.tv_nsec >= 1000000000L) {
+            until.tv_sec++;
+            until.tv_nsec -= 1000000000L;
+        }
+        (void)pthread_cond_timedwait(&transport->wake, &transport->lock, &until);
+        count = ink_connections_sweep(transport->connections, ink_clock_ns());
+        if (count > 0)
+            ink_log(INK_LOG_INFO, "http", "closed %zu connections at their deadline", count);
+    }
+    (void)pthread_mutex_unlock(&transport->lock);
+    return NULL;
+}
+
+static enum ink_status
+start_sweeper(struct ink_transport *transport, struct ink_err *err)
+{
+    pthread_condattr_t attribute;
+
+    (void)pthread_mutex_init(&transport->lock, NULL);
+    (void)pthread_condattr_init(&attribute);
+    (void)pthread_condattr_setclock(&attribute, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&transport->wake, &attribute);
+    (void)pthread_condattr_destroy(&attribute);
+    if (pthread_create(&transport->sweeper, NULL, run_sweeper, transport) != 0)
+        return ink_fail(err, INK_NOMEM, "cannot start a thread for deadlines");
+    transport->has_sweeper = true;
+    return INK_OK;
+}
+
+static enum ink_status
+start_daemon(struct ink_transport *transport, const struct ink_transport_options *options,
+             struct ink_err *err)
+{
+    const unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG;
+    struct MHD_OptionItem items[] = {
+        {MHD_OPTION_LISTEN_SOCKET, transport->listen_fd, NULL},
+        {MHD_OPTION_CONNECTION_MEMORY_LIMIT, POOL_SIZE, NULL},
+        {MHD_OPTION_CONNECTION_LIMIT,
+         (INK_LIMIT_HTTP_CONNECTIONS + CONNECTIONS_SPARE) * options->threads, NULL},
+        {MHD_OPTION_CONNECTION_TIMEOUT, (options->deadlines.idle_ms + 999) / 1000, NULL},
+        {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)on_completed, transport},
+        {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, transport},
+        {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)on_request_line, transport},
+#if MHD_VERSION >= 0x01000000
+        {MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1, NULL},
+#endif
+        /* A pool of one is none. */
+        {options->threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, options->threads,
+         NULL},
+        {MHD_OPTION_END, 0, NULL},
+    };
+
+    transport->daemon = MHD_start_daemon(flags, 0, on_admit, transport, on_request, transport,
+                                         MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_ARRAY,
+                                         items, MHD_OPTION_END);
+    if (!transport->daemon)
+        return ink_fail_errno(err, "cannot start the HTTP server");
+    return INK_OK;
+}
+
+enum ink_status
+ink_transport_start(const struct ink_transport_options *options,
+                    struct ink_transport **out_transport, struct ink_err *err)
+{
+    struct ink_transport *transport;
+    enum ink_status status;
+
+    assert(options->handler && options->threads >= 1 && options->threads <= 64);
+    transport = calloc(1, sizeof(*transport));
+    if (!transport)
+        return ink_fail(err, INK_NOMEM, "no memory for the HTTP server");
+    transport->listen_fd = -1;
+    transport->gate = options->gate;
+    transport->handler = options->handler;
+    transport->self = options->self;
+    transport->can_check_bytes = strcmp(MHD_get_version(), "0.9.75") == 0;
+    status = ink_connections_create(&options->deadlines, &transport->connections, err);
+    if (!status)
+        status =
+            ink_listen(options->host, options->port, &transport->listen_fd, &transport->port, err);
+    transport->gate.port = transport->port;
+    if (!status)
+        status = start_sweeper(transport, err);
+    if (!status)
+        status = start_daemon(transport, options, err);
+    if (status) {
+        (void)ink_transport_stop(&transport, 0);
+        return status;
+    }
+    *out_transport = transport;
+    return INK_OK;
+}
+
+int
+ink_transport_port(const struct ink_transport *transport)
+{
+    return transport->port;
+}
+
+/* Let what runs finish; returns the requests that did not. */
+static size_t
+drain(struct ink_transport *transport, int drain_ms)
+{
+    const struct timespec nap = {.tv_nsec = DRAIN_POLL_MS * 1000000L};
+    uint64_t start = ink_clock_ns();
+    size_t active;
+
+    atomic_store(&transport->is_draining, true);
+    (void)MHD_quiesce_daemon(transport->daemon); /* the socket is ours from now on */
+    (void)shutdown(transport->listen_fd, SHUT_RDWR);
+    for (;;) {
+        active = ink_connections_active_count(transport->connections);
+        if (ink_clock_ms_since(start) >= drain_ms ||
+            (active == 0 && ink_clock_ms_since(start) >= DRAIN_GRACE_MS))
+            return active;
+        (void)nanosleep(&nap, NULL);
+    }
+}
+
+size_t
+ink_transport_stop(struct ink_transport **transport, int drain_ms)
+{
+    struct ink_transport *gone = *transport;
+    size_t cut_count = 0;
+
+    if (!gone)
+        return 0;
+    if (gone->daemon) {
+        cut_count = drain(gone, drain_ms);
+        MHD_stop_daemon(gone->daemon);
+    }
+    if (gone->has_sweeper) {
+        (void)pthread_mutex_lock(&gone->lock);
+        gone->is_stopping = true;
+        (void)pthread_cond_signal(&gone->wake);
+        (void)pthread_mutex_unlock(&gone->lock);
+        (void)pthread_join(gone->sweeper, NULL);
+        (void)pthread_cond_destroy(&gone->wake);
+        (void)pthread_mutex_destroy(&gone->lock);
+    }
+    ink_connections_destroy(&gone->connections);
+    if (gone->listen_fd >= 0)
+        (void)close(gone->listen_fd);
+    free(gone);
+    *transport = NULL;
+    return cut_count;
+}
