@@ -27,7 +27,7 @@ enum {
     INK_LIMIT_PICTURE_SIZE      = 16 << 20,  /* bytes of a file: a camera's best JPEG */
     INK_LIMIT_PICTURE_SIDE      = 10000,     /* pixels, either way */
     INK_LIMIT_PICTURE_PIXELS    = 64 << 20,  /* of a JPEG, which is shrunk as it is decoded */
-    INK_LIMIT_PICTURE_MEMORY    = 64 << 20,  /* one decoder may hold; a PNG can claim gigabytes in 1 MB */
+    INK_LIMIT_PICTURE_MEMORY    = 96 << 20,  /* one decoder may hold: 16 megapixels in RGB, twice */
 
     /* http */
     INK_LIMIT_HTTP_TARGET_SIZE  = 2048,      /* path and query; the longest route needs 150 */
