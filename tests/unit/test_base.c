@@ -176,9 +176,8 @@ json_round_trips(void **state)
     ink_json_set_double(made, "nan", (double)NAN);
     ink_buf_clear(&buf);
     assert_ok(ink_json_print(made, &buf, &err), &err);
-    assert_string_equal(
-        ink_buf_text(&buf),
-        "{\"n\":9007199254740993,\"third\":0.33333334,\"tenth\":0.1,\"nan\":null}");
+    assert_string_equal(ink_buf_text(&buf),
+                        "{\"n\":9007199254740993,\"third\":0.33333334,\"tenth\":0.1,\"nan\":null}");
 }
 
 int
