@@ -46,6 +46,25 @@ enum {
     INK_LIMIT_HTTP_TOTAL_MS     = 60000,     /* from the head's first line to the reply's last byte */
     INK_LIMIT_HTTP_IDLE_MS      = 30000,     /* between requests of a connection */
     INK_LIMIT_HTTP_DRAIN_MS     = 5000,      /* for what runs when the server stops */
+
+    /* jupyter: sockets */
+    INK_LIMIT_JUPYTER_MESSAGE_SIZE    = 64 << 20,  /* bytes of a frame and of a message; a cell needs 8 MB at most */
+    INK_LIMIT_JUPYTER_FRAMES          = 64,        /* of a message: 6 are the protocol's, the rest are buffers */
+    INK_LIMIT_JUPYTER_IDENTITIES      = 8,         /* routing frames; a client has 1, each proxy adds 1 */
+    INK_LIMIT_JUPYTER_HEADER_SIZE     = 64 << 10,  /* the header is pasted into every output of its request */
+    INK_LIMIT_JUPYTER_REPLAYS         = 65536,     /* signatures remembered: 1.5 MB */
+    INK_LIMIT_JUPYTER_TOPIC_SIZE      = 256,       /* a subscription that is answered with a welcome */
+    INK_LIMIT_JUPYTER_CONNECTION_SIZE = 64 << 10,  /* bytes of a connection file; they have 300 */
+
+    /* jupyter: what waits */
+    INK_LIMIT_JUPYTER_BACKLOG_SIZE    = 256 << 20, /* bytes of requests that wait; above it shell is not read */
+    INK_LIMIT_JUPYTER_OUTBOX_SIZE     = 32 << 20,  /* bytes of outputs that wait; above it a cell waits too */
+    INK_LIMIT_JUPYTER_HELD            = 128,       /* comm messages whose statuses are held back */
+    INK_LIMIT_JUPYTER_COMMS           = 256,       /* open at a time: a page that is reloaded never closes its own */
+    INK_LIMIT_JUPYTER_HISTORY         = 2000,      /* cells remembered; clients ask for 1000 */
+    INK_LIMIT_JUPYTER_HISTORY_SIZE    = 16 << 20,  /* and their bytes */
+    INK_LIMIT_JUPYTER_STALL_MS        = 10000,     /* one reader that stands still may hold up the others so long */
+    INK_LIMIT_JUPYTER_GRACE_MS        = 1000,      /* a cell gets so long to heed its cancel flag at a shutdown */
 };
 /* clang-format on */
 

@@ -267,7 +267,8 @@ INK_MUST_CHECK enum ink_status ink_jupyter_input(struct ink_jupyter_request *req
 void ink_jupyter_bundle_add(struct ink_jupyter_bundle *bundle, const char *mime, const void *bytes,
                             size_t size);
 
-/* Which bytes [start, end) of the code the completions replace; at first [cursor, cursor). */
+/* Which bytes [start, end) of the code the completions replace; [cursor, cursor) unless
+ * this is called, before the first ink_jupyter_complete_add. */
 void ink_jupyter_complete_range(struct ink_jupyter_completion *completion, size_t start,
                                 size_t end);
 
