@@ -212,7 +212,7 @@ picture(struct cell *cell)
 {
     static const unsigned char bytes[] = {0x89, 'P', 'N', 'G', 0, 255};
     const struct ink_jupyter_data forms[] = {
-        {"text/plain", "a picture \xff with \"quotes\"\n\x01", 28},
+        {"text/plain", "a picture \xff with \"quotes\"\n\x01", 27},
         {"image/png", bytes, sizeof(bytes)},
         {"application/json", "{\"digit\": 7}", 12},
         {"application/vnd.echo.v1+json", "[1, 2]", 6},
