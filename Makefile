@@ -84,6 +84,9 @@ $B/assets.o: $B/assets.S
 $B/tests/test_%: $B/tests/unit/test_%.o $(OBJ)
 	$(call say,LD,$@)$(CC) $(LDFLAGS_V.$V) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS) -lcmocka
 
+$B/tests/echo_kernel: $B/tests/protocol/echo_kernel.o $(filter-out $B/base/assets.o,$(filter $B/base/% $B/kernel/jupyter/%,$(OBJ)))
+	$(call say,LD,$@)$(CC) $(LDFLAGS_V.$V) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
+
 $B/tests/replay_%: $B/tests/fuzz/fuzz_%.o $B/tests/fuzz/replay.o $(OBJ)
 	$(call say,LD,$@)$(CC) $(LDFLAGS_V.$V) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
 

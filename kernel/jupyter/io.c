@@ -129,7 +129,8 @@ ink_io_has_room(const struct ink_io *io)
 /* ---- from the other threads ---- */
 
 static void
-post(struct ink_jupyter_request *request, struct ink_buf *content, int kind, bool has_failed)
+post(struct ink_jupyter_request *request, struct ink_buf *content, enum ink_io_kind kind,
+     bool has_failed)
 {
     struct ink_io_mail *mail = ink_kernel_alloc(sizeof(*mail));
 

@@ -70,7 +70,7 @@ struct ink_route {
 /* Mail to the io thread: a request is done, or a cell asks its user something. */
 struct ink_io_mail {
     struct ink_mail mail; /* first */
-    enum { INK_IO_DONE, INK_IO_ASK } kind;
+    enum ink_io_kind { INK_IO_DONE, INK_IO_ASK } kind;
     struct ink_jupyter_request *request; /* a reference */
     struct ink_buf content;              /* of the reply or the question; empty: no reply */
     bool has_failed;

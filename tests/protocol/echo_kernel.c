@@ -192,17 +192,25 @@ static enum ink_status
 flood(struct cell *cell)
 {
     INK_CLEANUP(ink_freep) char *text = NULL;
-    char *end = NULL;
-    unsigned long n = strtoul(cell->argument, &end, 10), size = strtoul(end, NULL, 10);
-    enum ink_status status = INK_OK;
+    const char *space = strchr(cell->argument, ' ');
+    char number[16];
+    int64_t n = 0, size = 0;
+    enum ink_status status;
 
-    text = malloc(size + 1);
+    (void)snprintf(number, sizeof(number), "%.*s", (int)strcspn(cell->argument, " "),
+                   cell->argument);
+    status = ink_parse_int("displays", number, 0, 1000000, &n, cell->err);
+    if (!status)
+        status = ink_parse_int("bytes", space ? space + 1 : "", 0, 64 << 20, &size, cell->err);
+    if (status)
+        return status;
+    text = malloc((size_t)size + 1);
     if (!text)
-        return ink_fail(cell->err, INK_NOMEM, "no memory for %lu bytes", size);
-    memset(text, 'x', size);
+        return ink_fail(cell->err, INK_NOMEM, "no memory for %d bytes", (int)size);
+    memset(text, 'x', (size_t)size);
     text[size] = '\0';
     cell->argument = text;
-    for (unsigned long i = 0; i < n && !status; i++)
+    for (int64_t i = 0; i < n && !status; i++)
         status = display(cell);
     return status;
 }
