@@ -13,7 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 int
 LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-    struct ink_json *json = NULL, *written = NULL;
+    struct ink_json *json = NULL, *written = NULL, *reread = NULL;
+    struct ink_buf text = {0};
     struct ink_drawing *drawing = NULL, *again = NULL;
     struct ink_preparation preparation;
     uint8_t row[INK_PICTURE_SIZE];
@@ -26,7 +27,9 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
         assert(drawing->point_count <= INK_DRAWING_POINT_MAX);
         ink_prepare_drawing(drawing, row, &preparation);
         written = ink_drawing_to_json(drawing);
-        assert(ink_drawing_from_json(written, -1, &again, &err) == INK_OK);
+        assert(ink_json_print(written, &text, &err) == INK_OK);
+        assert(ink_json_parse(text.bytes, text.size, &reread, &err) == INK_OK);
+        assert(ink_drawing_from_json(reread, -1, &again, &err) == INK_OK);
         assert(again->point_count == drawing->point_count);
         assert(again->stroke_count == drawing->stroke_count);
     } else {
@@ -35,6 +38,8 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     ink_drawing_destroy(&drawing);
     ink_drawing_destroy(&again);
     ink_json_destroy(&written);
+    ink_json_destroy(&reread);
+    ink_buf_fini(&text);
     ink_json_destroy(&json);
     return 0;
 }
