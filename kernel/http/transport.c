@@ -2,8 +2,11 @@
 #include "kernel/http/transport.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -22,6 +25,7 @@ enum {
     POOL_SIZE = 64 << 10,   /* of a connection: its head, and what is read of a body at once */
     CONNECTIONS_SPARE = 64, /* the table (connections.h) is to say no, not the library */
     SWEEP_MS = 100,         /* a deadline is kept within this */
+    ACCEPT_MAX = 64,        /* connections taken in a row, then the deadlines have their turn */
     DRAIN_GRACE_MS = 100,   /* requests that are in the sockets' buffers already */
     DRAIN_POLL_MS = 5,
 };
@@ -37,11 +41,12 @@ struct ink_transport {
     atomic_bool is_draining;
     bool can_check_bytes; /* the library parses in place: see ink_gate_check_bytes */
 
-    pthread_t sweeper;
-    bool has_sweeper;
-    pthread_mutex_t lock; /* guards is_stopping */
-    pthread_cond_t wake;
-    bool is_stopping;
+    /* The keeper accepts connections and keeps the deadlines. The library can accept too, but
+     * told to stop it races with its own threads and ends the process (0.9.75). */
+    pthread_t keeper;
+    bool has_keeper;
+    int wake[2]; /* a pipe: a byte written to it ends the keeper's wait */
+    atomic_bool is_stopping;
 };
 
 /* One request on its way: from its first line until its reply is out. */
@@ -53,9 +58,9 @@ struct exchange {
     struct ink_http_field field[INK_LIMIT_HTTP_FIELD_COUNT + 1]; /* trimmed */
     size_t field_count;
     struct ink_buf body;
-    size_t flight_size; /* this body's share of the transport's */
-    int refusal;        /* HTTP status to answer when the body has passed; 0 = none */
-    size_t dropped;     /* bytes of the body that were not kept */
+    size_t flight_size;              /* this body's share of the transport's */
+    struct ink_gate_verdict verdict; /* answered when the request is whole, if it is not 200 */
+    size_t dropped;                  /* bytes of the body that were not kept */
     char target[];
 };
 
@@ -130,15 +135,16 @@ queue_reply(struct ink_transport *transport, struct MHD_Connection *connection,
     return result;
 }
 
+/* Answer with the exchange's verdict. */
 static enum MHD_Result
 queue_error(struct ink_transport *transport, struct MHD_Connection *connection,
-            struct exchange *exchange, const struct ink_gate_verdict *verdict)
+            struct exchange *exchange)
 {
     INK_CLEANUP(ink_http_reply_fini) struct ink_http_reply reply = {0};
 
-    ink_http_reply_error(&reply, verdict->status, verdict->err.message);
-    reply.must_close = verdict->must_close;
-    reply.retry_after_s = verdict->status == 503;
+    ink_http_reply_error(&reply, exchange->verdict.status, exchange->verdict.err.message);
+    reply.must_close = exchange->verdict.must_close;
+    reply.retry_after_s = exchange->verdict.status == 503;
     return queue_reply(transport, connection, exchange, &reply);
 }
 
@@ -184,89 +190,87 @@ has_hidden_bytes(const struct ink_transport *transport, struct MHD_Connection *c
                                          exchange->field_count);
 }
 
-static enum MHD_Result dispatch(struct ink_transport *transport, struct MHD_Connection *connection,
-                                struct exchange *exchange);
-
 static enum MHD_Result
 begin(struct ink_transport *transport, struct MHD_Connection *connection, struct exchange *exchange,
       const char *method, const char *version)
 {
-    struct ink_gate_verdict verdict = {.status = 400, .must_close = true};
+    struct ink_gate_verdict *verdict = &exchange->verdict;
     struct ink_gate_input input = {
         .method = method, .target = exchange->target, .version = version};
+    bool is_little_too_much;
 
     exchange->is_begun = true;
     (void)MHD_get_connection_values_n(connection, MHD_HEADER_KIND, on_field, exchange);
     if (has_hidden_bytes(transport, connection, exchange, method, version)) {
-        (void)ink_fail(&verdict.err, INK_BADDATA,
+        *verdict = (struct ink_gate_verdict){.status = 400, .must_close = true};
+        (void)ink_fail(&verdict->err, INK_BADDATA,
                        "the header has a zero byte, a bare line feed or a folded line");
-        return queue_error(transport, connection, exchange, &verdict);
+        return queue_error(transport, connection, exchange);
     }
     trim_fields(exchange);
     input.field = exchange->field;
     input.field_count = exchange->field_count;
-    ink_gate_check(&transport->gate, &input, &exchange->head, &verdict);
+    ink_gate_check(&transport->gate, &input, &exchange->head, verdict);
 
     /* A little too much is read and dropped: the client then sees the answer, not a reset. */
-    if (verdict.status == 413 && !exchange->head.expects_continue &&
-        exchange->head.body_size <= INK_LIMIT_HTTP_BODY_SIZE + INK_LIMIT_HTTP_BODY_SLACK &&
-        exchange->head.body_size > 0)
-        exchange->refusal = 413;
-    else if (verdict.status != 200) {
-        verdict.must_close = verdict.must_close || exchange->head.has_body;
-        return queue_error(transport, connection, exchange, &verdict);
+    is_little_too_much =
+        verdict->status == 413 && !exchange->head.expects_continue && exchange->head.has_body &&
+        exchange->head.body_size <= INK_LIMIT_HTTP_BODY_SIZE + INK_LIMIT_HTTP_BODY_SLACK;
+    /* A reply that is queued now closes the connection; all others wait for the next call. */
+    if (verdict->status != 200 && !is_little_too_much &&
+        (verdict->must_close || exchange->head.has_body)) {
+        verdict->must_close = true;
+        return queue_error(transport, connection, exchange);
     }
-    if (!exchange->head.has_body)
-        return dispatch(transport, connection, exchange);
-    ink_connections_enter(transport->connections, exchange->row, INK_CONNECTION_BODY);
+    if (exchange->head.has_body)
+        ink_connections_enter(transport->connections, exchange->row, INK_CONNECTION_BODY);
     return MHD_YES;
 }
 
 /* ---- the body ---- */
+
+/* From here on the body is read and dropped. */
+static void
+refuse_body(struct ink_transport *transport, struct exchange *exchange, int http_status)
+{
+    struct ink_gate_verdict *verdict = &exchange->verdict;
+
+    *verdict = (struct ink_gate_verdict){.status = http_status, .must_close = true};
+    if (http_status == 413)
+        (void)ink_fail(&verdict->err, INK_TOOBIG, "the body is larger than %d bytes",
+                       INK_LIMIT_HTTP_BODY_SIZE);
+    else
+        (void)ink_fail(&verdict->err, INK_BUSY,
+                       "no memory for the body now: too many requests at once");
+    ink_buf_fini(&exchange->body);
+    atomic_fetch_sub(&transport->flight_size, exchange->flight_size);
+    exchange->flight_size = 0;
+}
 
 static enum MHD_Result
 take_body(struct ink_transport *transport, struct exchange *exchange, const char *bytes,
           size_t size)
 {
     ink_connections_received(transport->connections, exchange->row, size);
-    if (!exchange->refusal && exchange->body.size + size > INK_LIMIT_HTTP_BODY_SIZE)
-        exchange->refusal = 413;
-    if (!exchange->refusal &&
-        atomic_fetch_add(&transport->flight_size, size) + size > INK_LIMIT_HTTP_FLIGHT_SIZE) {
-        atomic_fetch_sub(&transport->flight_size, size);
-        exchange->refusal = 503;
-    } else if (!exchange->refusal)
+    if (exchange->verdict.status == 200) {
+        size_t in_flight = atomic_fetch_add(&transport->flight_size, size) + size;
+
         exchange->flight_size += size;
-    if (!exchange->refusal) {
+        if (exchange->body.size + size > INK_LIMIT_HTTP_BODY_SIZE)
+            refuse_body(transport, exchange, 413);
+        else if (in_flight > INK_LIMIT_HTTP_FLIGHT_SIZE)
+            refuse_body(transport, exchange, 503);
+    }
+    if (exchange->verdict.status == 200) {
         ink_buf_append(&exchange->body, bytes, size);
         if (!exchange->body.is_broken)
             return MHD_YES;
-        exchange->refusal = 503;
-    }
-    if (exchange->body.bytes) {
-        ink_buf_fini(&exchange->body);
-        atomic_fetch_sub(&transport->flight_size, exchange->flight_size);
-        exchange->flight_size = 0;
+        refuse_body(transport, exchange, 503);
     }
     exchange->dropped += size;
     if (exchange->head.is_chunked && exchange->dropped > INK_LIMIT_HTTP_BODY_SLACK)
         return MHD_NO; /* it does not end: the connection is closed */
     return MHD_YES;
-}
-
-static enum MHD_Result
-refuse_body(struct ink_transport *transport, struct MHD_Connection *connection,
-            struct exchange *exchange)
-{
-    struct ink_gate_verdict verdict = {.status = exchange->refusal, .must_close = true};
-
-    if (exchange->refusal == 413)
-        (void)ink_fail(&verdict.err, INK_TOOBIG, "the body is larger than %d bytes",
-                       INK_LIMIT_HTTP_BODY_SIZE);
-    else
-        (void)ink_fail(&verdict.err, INK_BUSY,
-                       "no memory for the body now: too many requests at once");
-    return queue_error(transport, connection, exchange, &verdict);
 }
 
 static enum MHD_Result
@@ -276,8 +280,8 @@ dispatch(struct ink_transport *transport, struct MHD_Connection *connection,
     INK_CLEANUP(ink_http_reply_fini) struct ink_http_reply reply = {.status = 200};
     struct ink_http_request request = {.head = exchange->head};
 
-    if (exchange->refusal)
-        return refuse_body(transport, connection, exchange);
+    if (exchange->verdict.status != 200)
+        return queue_error(transport, connection, exchange);
     ink_connections_enter(transport->connections, exchange->row, INK_CONNECTION_REPLY);
     request.body = ink_buf_text(&exchange->body);
     request.body_size = exchange->body.size;
@@ -344,14 +348,6 @@ on_completed(void *self, struct MHD_Connection *connection, void **request_state
     *request_state = NULL;
 }
 
-static enum MHD_Result
-on_admit(void *self, const struct sockaddr *address, socklen_t size)
-{
-    struct ink_transport *transport = self;
-
-    return ink_connections_admit(transport->connections, address, size) ? MHD_YES : MHD_NO;
-}
-
 static void
 on_connection(void *self, struct MHD_Connection *connection, void **socket_state,
               enum MHD_ConnectionNotificationCode what)
@@ -387,44 +383,68 @@ on_log(void *self, const char *fmt, va_list args)
 
 /* ---- start and stop ---- */
 
+/* Take in who waits; false when descriptors or memory have run out. */
+static bool
+accept_newcomers(struct ink_transport *transport)
+{
+    for (int i = 0; i < ACCEPT_MAX; i++) {
+        struct sockaddr_storage address;
+        socklen_t size = sizeof(address);
+        int fd = accept(transport->listen_fd, (struct sockaddr *)&address, &size);
+
+        if (fd < 0)
+            return errno != EMFILE && errno != ENFILE && errno != ENOMEM && errno != ENOBUFS;
+        (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+        if (!ink_connections_admit(transport->connections, (struct sockaddr *)&address, size))
+            (void)close(fd);
+        else /* closes it on failure too */
+            (void)MHD_add_connection(transport->daemon, fd, (struct sockaddr *)&address, size);
+    }
+    return true;
+}
+
 static void *
-run_sweeper(void *self)
+run_keeper(void *self)
 {
     struct ink_transport *transport = self;
+    bool can_accept = true;
 
-    (void)pthread_mutex_lock(&transport->lock);
-    while (!transport->is_stopping) {
-        struct timespec until;
+    while (!atomic_load(&transport->is_stopping)) {
+        struct pollfd wait[] = {{.fd = transport->wake[0], .events = POLLIN},
+                                {.fd = transport->listen_fd, .events = POLLIN}};
+        char byte;
         size_t count;
 
-        (void)clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += SWEEP_MS * 1000000L;
-        if (until.tv_nsec >= 1000000000L) {
-            until.tv_sec++;
-            until.tv_nsec -= 1000000000L;
+        if (!can_accept)
+            wait[1].fd = -1; /* it would be ready at once, again and again */
+        (void)poll(wait, 2, SWEEP_MS);
+        if (wait[0].revents & POLLIN && read(transport->wake[0], &byte, 1) < 0)
+            break;
+        can_accept = transport->listen_fd < 0 || accept_newcomers(transport);
+        if (atomic_load(&transport->is_draining) && transport->listen_fd >= 0) {
+            (void)close(transport->listen_fd);
+            transport->listen_fd = -1;
         }
-        (void)pthread_cond_timedwait(&transport->wake, &transport->lock, &until);
         count = ink_connections_sweep(transport->connections, ink_clock_ns());
         if (count > 0)
             ink_log(INK_LOG_INFO, "http", "closed %zu connections at their deadline", count);
     }
-    (void)pthread_mutex_unlock(&transport->lock);
     return NULL;
 }
 
-static enum ink_status
-start_sweeper(struct ink_transport *transport, struct ink_err *err)
+static void
+wake_keeper(struct ink_transport *transport)
 {
-    pthread_condattr_t attribute;
+    if (write(transport->wake[1], "", 1) < 0)
+        ink_log(INK_LOG_ERROR, "http", "cannot wake the keeper thread");
+}
 
-    (void)pthread_mutex_init(&transport->lock, NULL);
-    (void)pthread_condattr_init(&attribute);
-    (void)pthread_condattr_setclock(&attribute, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&transport->wake, &attribute);
-    (void)pthread_condattr_destroy(&attribute);
-    if (pthread_create(&transport->sweeper, NULL, run_sweeper, transport) != 0)
-        return ink_fail(err, INK_NOMEM, "cannot start a thread for deadlines");
-    transport->has_sweeper = true;
+static enum ink_status
+start_keeper(struct ink_transport *transport, struct ink_err *err)
+{
+    if (pthread_create(&transport->keeper, NULL, run_keeper, transport) != 0)
+        return ink_fail(err, INK_NOMEM, "cannot start a thread for connections");
+    transport->has_keeper = true;
     return INK_OK;
 }
 
@@ -432,9 +452,9 @@ static enum ink_status
 start_daemon(struct ink_transport *transport, const struct ink_transport_options *options,
              struct ink_err *err)
 {
-    const unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG;
+    const unsigned flags =
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG;
     struct MHD_OptionItem items[] = {
-        {MHD_OPTION_LISTEN_SOCKET, transport->listen_fd, NULL},
         {MHD_OPTION_CONNECTION_MEMORY_LIMIT, POOL_SIZE, NULL},
         {MHD_OPTION_CONNECTION_LIMIT,
          (INK_LIMIT_HTTP_CONNECTIONS + CONNECTIONS_SPARE) * options->threads, NULL},
@@ -451,9 +471,9 @@ start_daemon(struct ink_transport *transport, const struct ink_transport_options
         {MHD_OPTION_END, 0, NULL},
     };
 
-    transport->daemon = MHD_start_daemon(flags, 0, on_admit, transport, on_request, transport,
-                                         MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_ARRAY,
-                                         items, MHD_OPTION_END);
+    transport->daemon =
+        MHD_start_daemon(flags, 0, NULL, NULL, on_request, transport, MHD_OPTION_EXTERNAL_LOGGER,
+                         on_log, NULL, MHD_OPTION_ARRAY, items, MHD_OPTION_END);
     if (!transport->daemon)
         return ink_fail_errno(err, "cannot start the HTTP server");
     return INK_OK;
@@ -470,20 +490,23 @@ ink_transport_start(const struct ink_transport_options *options,
     transport = calloc(1, sizeof(*transport));
     if (!transport)
         return ink_fail(err, INK_NOMEM, "no memory for the HTTP server");
-    transport->listen_fd = -1;
+    transport->listen_fd = transport->wake[0] = transport->wake[1] = -1;
     transport->gate = options->gate;
     transport->handler = options->handler;
     transport->self = options->self;
     transport->can_check_bytes = strcmp(MHD_get_version(), "0.9.75") == 0;
-    status = ink_connections_create(&options->deadlines, &transport->connections, err);
+    if (pipe(transport->wake) < 0)
+        status = ink_fail_errno(err, "cannot make a pipe");
+    else
+        status = ink_connections_create(&options->deadlines, &transport->connections, err);
     if (!status)
         status =
             ink_listen(options->host, options->port, &transport->listen_fd, &transport->port, err);
     transport->gate.port = transport->port;
     if (!status)
-        status = start_sweeper(transport, err);
-    if (!status)
         status = start_daemon(transport, options, err);
+    if (!status)
+        status = start_keeper(transport, err);
     if (status) {
         (void)ink_transport_stop(&transport, 0);
         return status;
@@ -507,8 +530,7 @@ drain(struct ink_transport *transport, int drain_ms)
     size_t active;
 
     atomic_store(&transport->is_draining, true);
-    (void)MHD_quiesce_daemon(transport->daemon); /* the socket is ours from now on */
-    (void)shutdown(transport->listen_fd, SHUT_RDWR);
+    wake_keeper(transport); /* it takes in who waits already and closes the door */
     for (;;) {
         active = ink_connections_active_count(transport->connections);
         if (ink_clock_ms_since(start) >= drain_ms ||
@@ -526,22 +548,18 @@ ink_transport_stop(struct ink_transport **transport, int drain_ms)
 
     if (!gone)
         return 0;
-    if (gone->daemon) {
+    if (gone->has_keeper) {
         cut_count = drain(gone, drain_ms);
+        atomic_store(&gone->is_stopping, true);
+        wake_keeper(gone);
+        (void)pthread_join(gone->keeper, NULL);
+    }
+    if (gone->daemon)
         MHD_stop_daemon(gone->daemon);
-    }
-    if (gone->has_sweeper) {
-        (void)pthread_mutex_lock(&gone->lock);
-        gone->is_stopping = true;
-        (void)pthread_cond_signal(&gone->wake);
-        (void)pthread_mutex_unlock(&gone->lock);
-        (void)pthread_join(gone->sweeper, NULL);
-        (void)pthread_cond_destroy(&gone->wake);
-        (void)pthread_mutex_destroy(&gone->lock);
-    }
     ink_connections_destroy(&gone->connections);
-    if (gone->listen_fd >= 0)
-        (void)close(gone->listen_fd);
+    ink_closep(&gone->listen_fd);
+    ink_closep(&gone->wake[0]);
+    ink_closep(&gone->wake[1]);
     free(gone);
     *transport = NULL;
     return cut_count;
