@@ -45,8 +45,13 @@ say = @$(if $(VERBOSE),,printf '  %-5s %s\n' $1 $2;)
 WEBUI := $(wildcard webui/*.js webui/views/*.js webui/transport/*.js)
 ASSETS := $(sort build/gen/webui/inkling.js $(wildcard model/zoo/*.arch model/pretrained/*.safetensors webui/page/* \
           webui/jupyter/*.js webui/jupyter/*.svg webui/jupyter/*.png webui/jupyter/lab/*))
-SRC := $(sort $(filter-out kernel/main.c,$(wildcard base/*.c model/*.c model/*/*.c kernel/*.c kernel/*/*.c)))
-OBJ := $(SRC:%.c=$B/%.o) $B/assets.o
+# The arithmetic is one source for three instruction sets; model/kernels/kernels.c chooses at run time.
+SIMD := baseline $(if $(filter x86_64 amd64,$(shell uname -m)),avx2 avx512)
+SIMD_FLAGS := -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math
+SIMD_FLAGS.avx2 := -mavx2 -mfma
+SIMD_FLAGS.avx512 := -mavx512f -mfma -mprefer-vector-width=512
+SRC := $(sort $(filter-out kernel/main.c model/kernels/simd.c,$(wildcard base/*.c model/*.c model/*/*.c kernel/*.c kernel/*/*.c)))
+OBJ := $(SRC:%.c=$B/%.o) $(SIMD:%=$B/model/kernels/simd_%.o) $B/assets.o
 UNIT := $(patsubst tests/unit/%.c,$B/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
 FUZZ := $(patsubst tests/fuzz/%.c,$B/tests/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
@@ -74,6 +79,10 @@ build/gen/webui/inkling.js: webui/bundle.sh $(WEBUI)
 	@mkdir -p $(@D)
 	$(call say,GEN,$@)webui/bundle.sh webui/main.js >$@
 
+$(SIMD:%=$B/model/kernels/simd_%.o): $B/model/kernels/simd_%.o: model/kernels/simd.c Makefile | $B/libs.ok
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) $(ALL_CFLAGS) $(SIMD_FLAGS) $(SIMD_FLAGS.$*) -DINK_SIMD=$* -MMD -MP -c -o $@ $<
+
 $B/assets.S: base/assets.sh $(ASSETS) Makefile
 	@mkdir -p $(@D)
 	$(call say,GEN,$@)base/assets.sh $(ASSETS) >$@
@@ -88,6 +97,9 @@ $B/tests/echo_kernel: $B/tests/protocol/echo_kernel.o $(filter-out $B/base/asset
 	$(call say,LD,$@)$(CC) $(LDFLAGS_V.$V) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
 
 $B/tests/replay_%: $B/tests/fuzz/fuzz_%.o $B/tests/fuzz/replay.o $(OBJ)
+	$(call say,LD,$@)$(CC) $(LDFLAGS_V.$V) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
+
+$B/tests/bench_%: $B/tests/bench/bench_%.o $(OBJ)
 	$(call say,LD,$@)$(CC) $(LDFLAGS_V.$V) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
 
 $B/tests/fuzz_%: $B/tests/fuzz/fuzz_%.o $(OBJ)

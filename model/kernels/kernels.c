@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* kernels: which table of functions this process computes with. */
+#include "model/kernels/kernels.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/predictor.h"
+
+extern const struct ink_kernels ink_kernels_baseline, ink_kernels_reference;
+#if defined(__x86_64__)
+extern const struct ink_kernels ink_kernels_avx512, ink_kernels_avx2;
+#endif
+
+size_t
+ink_kernels_list(const struct ink_kernels *out_tables[static 4])
+{
+    size_t count = 0;
+
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx512f"))
+        out_tables[count++] = &ink_kernels_avx512;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        out_tables[count++] = &ink_kernels_avx2;
+#endif
+    out_tables[count++] = &ink_kernels_baseline;
+    out_tables[count++] = &ink_kernels_reference;
+    return count;
+}
+
+static const struct ink_kernels *chosen;
+
+static void
+choose(void)
+{
+    const struct ink_kernels *tables[4];
+    size_t count = ink_kernels_list(tables);
+    const char *wanted = getenv("INKLING_CPU"); /* NOLINT(concurrency-mt-unsafe): never set by us */
+
+    chosen = tables[0];
+    for (size_t i = 0; wanted && i < count; i++)
+        if (strcmp(tables[i]->name, wanted) == 0)
+            chosen = tables[i];
+}
+
+const struct ink_kernels *
+ink_kernels(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    (void)pthread_once(&once, choose);
+    return chosen;
+}
+
+const char *
+ink_compute_name(void)
+{
+    return ink_kernels()->name;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef INK_MODEL_KERNELS_KERNELS_H
+#define INK_MODEL_KERNELS_KERNELS_H
+
+/*
+ * kernels: the arithmetic of all layers, behind one table of functions.
+ *
+ * One table is the reference (plain loops, sums in double: the judge), the
+ * others are one SIMD source compiled for several instruction sets; the best
+ * that the processor has is chosen once, or INKLING_CPU=avx512|avx2|baseline|
+ * reference says which.
+ *
+ * Pictures are [H][W][C] here: channels last, so that a vector holds 16
+ * channels of one pixel. Weights are in panels of 16 output channels,
+ * [ceil(O/16)][KH][KW][I][16], the unused places zero. A dense layer is a 1x1
+ * convolution whose "pixels" are the pictures of the batch.
+ *
+ * Kernels read up to INK_KERNEL_SLACK floats behind a picture's end (what they
+ * read there is not used): leave that room behind every block.
+ *
+ * Threads  all functions are pure
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/arch.h"
+
+enum { INK_PANEL = 16, INK_KERNEL_SLACK = 64 };
+
+/* A convolution over one picture that has its padding already. */
+struct ink_conv {
+    int in_width; /* with padding, in pixels */
+    int in_channels, out_channels;
+    int kernel_height, kernel_width, stride;
+    int out_height, out_width;
+};
+
+/* A pool over one picture. */
+struct ink_pool_form {
+    int in_width, channels;
+    int kernel_height, kernel_width, stride;
+    int out_height, out_width;
+};
+
+/* How Adam and SGD step; `scale` is what the summed gradients are multiplied with. */
+struct ink_step {
+    float rate, scale, momentum, beta1, beta2, epsilon;
+    float correction1, correction2; /* Adam: 1 / (1 - beta^t) */
+    float decay;                    /* added to the gradient */
+    float shrink;                   /* AdamW: rate * decay, applied to the weights themselves */
+};
+
+struct ink_kernels {
+    const char *name;
+
+    /* y[OH][OW][O] = act(w * x + bias), or y += w * x. bias [panels][16] or NULL; relu: clamp. */
+    void (*conv)(const struct ink_conv *conv, const float *x, const float *w, const float *bias,
+                 bool is_relu, float *y);
+    void (*conv_add)(const struct ink_conv *conv, const float *x, const float *w, float *y);
+    /* dw[panels][KH][KW][I][16] (+)= the gradient from one picture. */
+    void (*conv_weights)(const struct ink_conv *conv, const float *x, const float *dy,
+                         bool is_added, float *dw);
+    /* out[channels] += the sum of x[pixels][channels] over its pixels. */
+    void (*sum_pixels)(size_t pixels, size_t channels, const float *x, float *out);
+
+    /* relu, leakyrelu, sigmoid, tanh; y may be x. Backward: dx = dy * f'(from y); dx may be dy. */
+    void (*activate)(enum ink_op op, float slope, size_t count, const float *x, float *y);
+    void (*activate_backward)(enum ink_op op, float slope, size_t count, const float *y,
+                              const float *dy, float *dx);
+    /* y += x */
+    void (*add)(size_t count, const float *x, float *y);
+
+    /* place: the winner's number in its window, row by row. Backward adds to dx. */
+    void (*maxpool)(const struct ink_pool_form *form, const float *x, float *y, uint8_t *place);
+    void (*maxpool_backward)(const struct ink_pool_form *form, const float *dy,
+                             const uint8_t *place, float *dx);
+    void (*avgpool)(const struct ink_pool_form *form, const float *x, float *y);
+    void (*avgpool_backward)(const struct ink_pool_form *form, const float *dy, float *dx);
+
+    /* Batch normalisation: mean and sum of squared distances from it over pixels, a channel. */
+    void (*moments)(size_t pixels, size_t channels, const float *x, float *mean, float *squares);
+    /* y = x * scale + shift, a channel; y may be x. */
+    void (*scale_shift)(size_t pixels, size_t channels, const float *x, const float *scale,
+                        const float *shift, float *y);
+    /* sum_dy += dy, sum_dyx += dy * (x - mean) * inverse, a channel; pairs of [channels]. */
+    void (*norm_sums)(size_t pixels, size_t channels, const float *x, const float *dy,
+                      const float *mean_inverse, float *sum_dy_dyx);
+    /* dx = dy * a + x * b + c, a channel; abc [3][channels]; dx may be dy. */
+    void (*norm_backward)(size_t pixels, size_t channels, const float *x, const float *dy,
+                          const float *abc, float *dx);
+
+    /* One optimizer step over count numbers. */
+    void (*sgd)(const struct ink_step *step, size_t count, const float *gradient, float *velocity,
+                float *weights);
+    void (*adam)(const struct ink_step *step, size_t count, const float *gradient, float *mean,
+                 float *square, float *weights);
+    /* average += (1 - decay) * (weights - average) */
+    void (*average)(size_t count, float decay, const float *weights, float *average);
+};
+
+/* The table in use, chosen at the first call. Threads: any. */
+const struct ink_kernels *ink_kernels(void);
+
+/* All tables that this processor can run, best first; the reference is the last. */
+size_t ink_kernels_list(const struct ink_kernels *out_tables[static 4]);
+
+#endif

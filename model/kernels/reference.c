@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reference: every kernel as its definition reads, summed in double.
+ *
+ * Nothing here is clever: this is what the fast kernels are compared with.
+ */
+#include "model/kernels/kernels.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Where things are, in numbers from the start: x[row][column][channel], w[panel][i][j][in][16]. */
+static size_t
+input_at(const struct ink_conv *conv, int row, int column, int channel)
+{
+    return ((size_t)row * (size_t)conv->in_width + (size_t)column) * (size_t)conv->in_channels +
+           (size_t)channel;
+}
+
+static size_t
+output_at(const struct ink_conv *conv, int row, int column, int channel)
+{
+    return ((size_t)row * (size_t)conv->out_width + (size_t)column) * (size_t)conv->out_channels +
+           (size_t)channel;
+}
+
+static size_t
+weight_at(const struct ink_conv *conv, int i, int j, int in, int out)
+{
+    size_t window = (size_t)i * (size_t)conv->kernel_width + (size_t)j;
+    size_t panel =
+        (size_t)(out / INK_PANEL) * (size_t)conv->kernel_height * (size_t)conv->kernel_width;
+
+    return ((panel + window) * (size_t)conv->in_channels + (size_t)in) * INK_PANEL +
+           (size_t)(out % INK_PANEL);
+}
+
+/* One output: the sum over window and input channels of input times weight. */
+static double
+conv_at(const struct ink_conv *conv, const float *x, const float *w, int row, int column, int out)
+{
+    double sum = 0;
+
+    for (int i = 0; i < conv->kernel_height; i++)
+        for (int j = 0; j < conv->kernel_width; j++)
+            for (int in = 0; in < conv->in_channels; in++)
+                sum +=
+                    (double)
+                        x[input_at(conv, row * conv->stride + i, column * conv->stride + j, in)] *
+                    (double)w[weight_at(conv, i, j, in, out)];
+    return sum;
+}
+
+static void
+conv(const struct ink_conv *form, const float *x, const float *w, const float *bias, bool is_relu,
+     float *y)
+{
+    for (int row = 0; row < form->out_height; row++)
+        for (int column = 0; column < form->out_width; column++)
+            for (int out = 0; out < form->out_channels; out++) {
+                double sum = conv_at(form, x, w, row, column, out) + (bias ? (double)bias[out] : 0);
+
+                y[output_at(form, row, column, out)] = (float)(is_relu && !(sum > 0) ? 0 : sum);
+            }
+}
+
+static void
+conv_add(const struct ink_conv *form, const float *x, const float *w, float *y)
+{
+    for (int row = 0; row < form->out_height; row++)
+        for (int column = 0; column < form->out_width; column++)
+            for (int out = 0; out < form->out_channels; out++)
+                y[output_at(form, row, column, out)] +=
+                    (float)conv_at(form, x, w, row, column, out);
+}
+
+static void
+conv_weights(const struct ink_conv *form, const float *x, const float *dy, bool is_added, float *dw)
+{
+    int padded_channels = (form->out_channels + INK_PANEL - 1) / INK_PANEL * INK_PANEL;
+
+    for (int out = 0; out < padded_channels; out++)
+        for (int i = 0; i < form->kernel_height; i++)
+            for (int j = 0; j < form->kernel_width; j++)
+                for (int in = 0; in < form->in_channels; in++) {
+                    double sum = 0;
+                    float *to = &dw[weight_at(form, i, j, in, out)];
+
+                    for (int row = 0; row < form->out_height; row++)
+                        for (int column = 0; column < form->out_width && out < form->out_channels;
+                             column++)
+                            sum += (double)x[input_at(form, row * form->stride + i,
+                                                      column * form->stride + j, in)] *
+                                   (double)dy[output_at(form, row, column, out)];
+                    *to = (float)(sum + (is_added ? (double)*to : 0));
+                }
+}
+
+static void
+sum_pixels(size_t pixels, size_t channels, const float *x, float *out)
+{
+    for (size_t c = 0; c < channels; c++) {
+        double sum = (double)out[c];
+
+        for (size_t i = 0; i < pixels; i++)
+            sum += (double)x[i * channels + c];
+        out[c] = (float)sum;
+    }
+}
+
+static void
+activate(enum ink_op op, float slope, size_t count, const float *x, float *y)
+{
+    for (size_t i = 0; i < count; i++) {
+        double value = (double)x[i];
+
+        if (op == INK_OP_SIGMOID)
+            value = 1 / (1 + exp(-value));
+        else if (op == INK_OP_TANH)
+            value = tanh(value);
+        else if (!(value > 0))
+            value = op == INK_OP_RELU ? 0 : (double)slope * value;
+        y[i] = (float)value;
+    }
+}
+
+static void
+activate_backward(enum ink_op op, float slope, size_t count, const float *y, const float *dy,
+                  float *dx)
+{
+    for (size_t i = 0; i < count; i++) {
+        double value = (double)y[i], derivative = 1;
+
+        if (op == INK_OP_SIGMOID)
+            derivative = value * (1 - value);
+        else if (op == INK_OP_TANH)
+            derivative = 1 - value * value;
+        else if (!(value > 0))
+            derivative = op == INK_OP_RELU ? 0 : (double)slope;
+        dx[i] = (float)((double)dy[i] * derivative);
+    }
+}
+
+static void
+add(size_t count, const float *x, float *y)
+{
+    for (size_t i = 0; i < count; i++)
+        y[i] += x[i];
+}
+
+/* ---- pools: y[row][column][c] of a window that starts at row * stride, column * stride ---- */
+
+static size_t
+pool_in(const struct ink_pool_form *form, int row, int column, int number, int channel)
+{
+    int in_row = row * form->stride + number / form->kernel_width;
+    int in_column = column * form->stride + number % form->kernel_width;
+
+    return ((size_t)in_row * (size_t)form->in_width + (size_t)in_column) * (size_t)form->channels +
+           (size_t)channel;
+}
+
+static size_t
+pool_out(const struct ink_pool_form *form, int row, int column, int channel)
+{
+    return ((size_t)row * (size_t)form->out_width + (size_t)column) * (size_t)form->channels +
+           (size_t)channel;
+}
+
+#define FOR_POOL(form, row, column, channel)                       \
+    for (int row = 0; row < (form)->out_height; row++)             \
+        for (int column = 0; column < (form)->out_width; column++) \
+            for (int channel = 0; channel < (form)->channels; channel++)
+
+static void
+maxpool(const struct ink_pool_form *form, const float *x, float *y, uint8_t *place)
+{
+    FOR_POOL(form, row, column, c)
+    {
+        size_t out = pool_out(form, row, column, c);
+
+        place[out] = 0;
+        y[out] = x[pool_in(form, row, column, 0, c)];
+        for (int n = 1; n < form->kernel_height * form->kernel_width; n++)
+            if (x[pool_in(form, row, column, n, c)] > y[out]) {
+                y[out] = x[pool_in(form, row, column, n, c)];
+                place[out] = (uint8_t)n;
+            }
+    }
+}
+
+static void
+maxpool_backward(const struct ink_pool_form *form, const float *dy, const uint8_t *place, float *dx)
+{
+    FOR_POOL(form, row, column, c)
+    {
+        size_t out = pool_out(form, row, column, c);
+
+        dx[pool_in(form, row, column, place[out], c)] += dy[out];
+    }
+}
+
+static void
+avgpool(const struct ink_pool_form *form, const float *x, float *y)
+{
+    int window = form->kernel_height * form->kernel_width;
+
+    FOR_POOL(form, row, column, c)
+    {
+        double sum = 0;
+
+        for (int n = 0; n < window; n++)
+            sum += (double)x[pool_in(form, row, column, n, c)];
+        y[pool_out(form, row, column, c)] = (float)(sum / window);
+    }
+}
+
+static void
+avgpool_backward(const struct ink_pool_form *form, const float *dy, float *dx)
+{
+    int window = form->kernel_height * form->kernel_width;
+
+    FOR_POOL(form, row, column, c)
+    {
+        float share = dy[pool_out(form, row, column, c)] / (float)window;
+
+        for (int n = 0; n < window; n++)
+            dx[pool_in(form, row, column, n, c)] += share;
+    }
+}
+
+/* ---- batch normalisation ---- */
+
+static void
+moments(size_t pixels, size_t channels, const float *x, float *mean, float *squares)
+{
+    for (size_t c = 0; c < channels; c++) {
+        double sum = 0, square = 0;
+
+        for (size_t i = 0; i < pixels; i++)
+            sum += (double)x[i * channels + c];
+        sum /= (double)pixels;
+        for (size_t i = 0; i < pixels; i++)
+            square += ((double)x[i * channels + c] - sum) * ((double)x[i * channels + c] - sum);
+        mean[c] = (float)sum;
+        squares[c] = (float)square;
+    }
+}
+
+static void
+scale_shift(size_t pixels, size_t channels, const float *x, const float *scale, const float *shift,
+            float *y)
+{
+    for (size_t i = 0; i < pixels; i++)
+        for (size_t c = 0; c < channels; c++)
+            y[i * channels + c] =
+                (float)((double)x[i * channels + c] * (double)scale[c] + (double)shift[c]);
+}
+
+static void
+norm_sums(size_t pixels, size_t channels, const float *x, const float *dy,
+          const float *mean_inverse, float *sum_dy_dyx)
+{
+    for (size_t c = 0; c < channels; c++) {
+        double sum_dy = 0, sum_dyx = 0;
+
+        for (size_t i = 0; i < pixels; i++) {
+            double gradient = (double)dy[i * channels + c];
+
+            sum_dy += gradient;
+            sum_dyx += gradient * ((double)x[i * channels + c] - (double)mean_inverse[c]) *
+                       (double)mean_inverse[channels + c];
+        }
+        sum_dy_dyx[c] += (float)sum_dy;
+        sum_dy_dyx[channels + c] += (float)sum_dyx;
+    }
+}
+
+static void
+norm_backward(size_t pixels, size_t channels, const float *x, const float *dy, const float *abc,
+              float *dx)
+{
+    for (size_t i = 0; i < pixels; i++)
+        for (size_t c = 0; c < channels; c++)
+            dx[i * channels + c] = (float)((double)dy[i * channels + c] * (double)abc[c] +
+                                           (double)x[i * channels + c] * (double)abc[channels + c] +
+                                           (double)abc[2 * channels + c]);
+}
+
+/* ---- optimizers ---- */
+
+/* Source: Sutskever et al. 2013, classical momentum in the form without (1 - momentum). */
+static void
+sgd(const struct ink_step *step, size_t count, const float *gradient, float *velocity,
+    float *weights)
+{
+    for (size_t i = 0; i < count; i++) {
+        double g =
+            (double)gradient[i] * (double)step->scale + (double)step->decay * (double)weights[i];
+
+        velocity[i] = (float)((double)step->momentum * (double)velocity[i] + g);
+        weights[i] = (float)((double)weights[i] - (double)step->rate * (double)velocity[i]);
+    }
+}
+
+/* Source: Kingma and Ba 2015, algorithm 1; Loshchilov and Hutter 2019, algorithm 2 for shrink. */
+static void
+adam(const struct ink_step *step, size_t count, const float *gradient, float *mean, float *square,
+     float *weights)
+{
+    for (size_t i = 0; i < count; i++) {
+        double weight = (double)weights[i];
+        double g = (double)gradient[i] * (double)step->scale + (double)step->decay * weight;
+        double m = (double)step->beta1 * (double)mean[i] + (1 - (double)step->beta1) * g;
+        double v = (double)step->beta2 * (double)square[i] + (1 - (double)step->beta2) * g * g;
+
+        mean[i] = (float)m;
+        square[i] = (float)v;
+        weights[i] = (float)(weight - (double)step->shrink * weight -
+                             (double)step->rate * m * (double)step->correction1 /
+                                 (sqrt(v * (double)step->correction2) + (double)step->epsilon));
+    }
+}
+
+static void
+average(size_t count, float decay, const float *weights, float *mean)
+{
+    for (size_t i = 0; i < count; i++)
+        mean[i] =
+            (float)((double)decay * (double)mean[i] + (1 - (double)decay) * (double)weights[i]);
+}
+
+extern const struct ink_kernels ink_kernels_reference;
+const struct ink_kernels ink_kernels_reference = {
+    .name = "reference",
+    .conv = conv,
+    .conv_add = conv_add,
+    .conv_weights = conv_weights,
+    .sum_pixels = sum_pixels,
+    .activate = activate,
+    .activate_backward = activate_backward,
+    .add = add,
+    .maxpool = maxpool,
+    .maxpool_backward = maxpool_backward,
+    .avgpool = avgpool,
+    .avgpool_backward = avgpool_backward,
+    .moments = moments,
+    .scale_shift = scale_shift,
+    .norm_sums = norm_sums,
+    .norm_backward = norm_backward,
+    .sgd = sgd,
+    .adam = adam,
+    .average = average,
+};

@@ -1,0 +1,579 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * simd: the kernels in GCC vector extensions, one source for every processor.
+ *
+ * The Makefile compiles it as simd_baseline.o, simd_avx2.o and simd_avx512.o;
+ * INK_SIMD is the table's name. What differs is the vector's length and how
+ * many accumulators fit into the registers.
+ *
+ * Nearly all time is spent in one loop, the tile: `pixels` x 16 accumulators,
+ * each step one vector of b times one number of a for every pixel,
+ *     acc[p][0..15] += a[k * ka + p * pa] * b[k * kb + 0..15].
+ * A convolution runs it with k over the window (ka = 1, pa = a pixel), the
+ * gradient of its weights with k over the pixels of a row (pa = 1).
+ */
+#include "model/kernels/kernels.h"
+
+#include <math.h>
+#include <string.h>
+
+#define PASTE_(a, b) a##b
+#define PASTE(a, b)  PASTE_(a, b)
+#define TEXT_(a)     #a
+#define TEXT(a)      TEXT_(a)
+
+/* PIXELS: 12 to 16 accumulators are best; the weights and a broadcast need registers too. */
+#if defined(__AVX512F__)
+enum { LANES = 16, PIXELS = 14 };
+#elif defined(__AVX2__)
+enum { LANES = 8, PIXELS = 6 };
+#else
+enum { LANES = 4, PIXELS = 3 };
+#endif
+enum { VECTORS = INK_PANEL / LANES };
+
+typedef float vec __attribute__((vector_size(LANES * sizeof(float))));
+typedef int mask __attribute__((vector_size(LANES * sizeof(float))));
+typedef float vec_in_memory
+    __attribute__((vector_size(LANES * sizeof(float)), aligned(sizeof(float)), may_alias));
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+ALWAYS_INLINE vec
+load(const float *from)
+{
+    return *(const vec_in_memory *)from;
+}
+
+ALWAYS_INLINE void
+store(float *to, vec value)
+{
+    *(vec_in_memory *)to = value;
+}
+
+/* The positive part; NaN becomes 0. */
+ALWAYS_INLINE vec
+clamp(vec value)
+{
+    return (vec)((mask)value & (value > 0));
+}
+
+/* Where a tile's numbers are. A tile sums over `segments` x `count` steps. */
+struct tile {
+    size_t segments, count;
+    ptrdiff_t a_pixel, a_step, a_segment; /* a's strides from pixel to pixel, k to k, ... */
+    ptrdiff_t b_step, b_segment;
+    ptrdiff_t y_pixel;
+    bool is_added, is_relu;
+};
+
+ALWAYS_INLINE void
+tile_body(const int pixels, const bool is_unit_pixel, const struct tile *tile, const float *a,
+          const float *b, const float *bias, float *y)
+{
+    vec acc[14][VECTORS];
+    const ptrdiff_t pa = is_unit_pixel ? 1 : tile->a_pixel;
+    const ptrdiff_t ka = is_unit_pixel ? tile->a_step : 1;
+    const ptrdiff_t kb = is_unit_pixel ? tile->b_step : INK_PANEL;
+
+#pragma GCC unroll 14
+    for (int p = 0; p < pixels; p++)
+#pragma GCC unroll 4
+        for (int v = 0; v < VECTORS; v++) {
+            acc[p][v] = (vec){0};
+            if (tile->is_added)
+                acc[p][v] = load(y + p * tile->y_pixel + v * LANES);
+            else if (bias)
+                acc[p][v] = load(bias + v * LANES);
+        }
+    for (size_t s = 0; s < tile->segments; s++) {
+        /* A base every three pixels: base, base + pa, base + 2 pa are addressing modes. The empty
+         * asm keeps the compiler from making fourteen pointers of them. */
+        const float *at[5], *bs = b + (ptrdiff_t)s * tile->b_segment;
+
+        at[0] = a + (ptrdiff_t)s * tile->a_segment;
+#pragma GCC unroll 4
+        for (int q = 1; q < 5; q++) {
+            at[q] = 3 * q < pixels && !is_unit_pixel ? at[q - 1] + 3 * pa : at[0] + 3 * q * pa;
+            if (!is_unit_pixel)
+                __asm__("" : "+r"(at[q]));
+        }
+        for (size_t k = 0; k < tile->count; k++) {
+            vec weight[VECTORS];
+
+#pragma GCC unroll 4
+            for (int v = 0; v < VECTORS; v++)
+                weight[v] = load(bs + v * LANES);
+#pragma GCC unroll 14
+            for (int p = 0; p < pixels; p++)
+#pragma GCC unroll 4
+                for (int v = 0; v < VECTORS; v++)
+                    acc[p][v] += at[p / 3][(p % 3) * pa] * weight[v];
+            bs += kb;
+#pragma GCC unroll 5
+            for (int q = 0; q < 5; q++)
+                at[q] += ka;
+        }
+    }
+#pragma GCC unroll 14
+    for (int p = 0; p < pixels; p++)
+#pragma GCC unroll 4
+        for (int v = 0; v < VECTORS; v++)
+            store(y + p * tile->y_pixel + v * LANES, tile->is_relu ? clamp(acc[p][v]) : acc[p][v]);
+}
+
+typedef void tile_fn(const struct tile *tile, const float *a, const float *b, const float *bias,
+                     float *y);
+
+#define DEFINE_TILES(n)                                                              \
+    static void rows_##n(const struct tile *tile, const float *a, const float *b,    \
+                         const float *bias, float *y)                                \
+    {                                                                                \
+        tile_body(n, false, tile, a, b, bias, y);                                    \
+    }                                                                                \
+    static void columns_##n(const struct tile *tile, const float *a, const float *b, \
+                            const float *bias, float *y)                             \
+    {                                                                                \
+        tile_body(n, true, tile, a, b, bias, y);                                     \
+    }
+
+/* clang-format off */
+#if defined(__AVX512F__)
+#define EACH_PIXELS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
+#elif defined(__AVX2__)
+#define EACH_PIXELS(X) X(1) X(2) X(3) X(4) X(5) X(6)
+#else
+#define EACH_PIXELS(X) X(1) X(2) X(3)
+#endif
+EACH_PIXELS(DEFINE_TILES)
+#define ROWS(n) rows_##n,
+#define COLUMNS(n) columns_##n,
+static tile_fn *const rows[] = {NULL, EACH_PIXELS(ROWS)};
+static tile_fn *const columns[] = {NULL, EACH_PIXELS(COLUMNS)};
+/* clang-format on */
+
+/* Run a tile of which only `lanes` channels exist: through a full one on the stack. */
+static void
+tile_at_edge(tile_fn *run, const struct tile *tile, const float *a, const float *b,
+             const float *bias, float *y, int pixels, int lanes)
+{
+    float whole[14][INK_PANEL];
+    struct tile edge = *tile;
+
+    if (tile->is_added)
+        for (int p = 0; p < pixels; p++)
+            for (int lane = 0; lane < INK_PANEL; lane++)
+                whole[p][lane] = lane < lanes ? y[p * tile->y_pixel + lane] : 0;
+    edge.y_pixel = INK_PANEL;
+    run(&edge, a, b, bias, whole[0]);
+    for (int p = 0; p < pixels; p++)
+        for (int lane = 0; lane < lanes; lane++)
+            y[p * tile->y_pixel + lane] = whole[p][lane];
+}
+
+ALWAYS_INLINE int
+least(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+/* `total` in parts of at most PIXELS, as even as can be: the next part's size. */
+ALWAYS_INLINE int
+part_of(int total)
+{
+    int parts = (total + PIXELS - 1) / PIXELS;
+
+    return (total + parts - 1) / parts;
+}
+
+/* All pixels and output channels over input steps [from, from + count) of every segment. */
+static void
+conv_slice(const struct ink_conv *conv, struct tile *tile, const float *x, const float *w,
+           const float *bias, float *y)
+{
+    size_t panel_size = (size_t)conv->kernel_height * (size_t)conv->kernel_width *
+                        (size_t)conv->in_channels * INK_PANEL;
+    ptrdiff_t row = (ptrdiff_t)conv->in_width * conv->in_channels * conv->stride;
+
+    for (int channel = 0; channel < conv->out_channels; channel += INK_PANEL) {
+        int lanes = least(INK_PANEL, conv->out_channels - channel);
+        const float *panel = w + (size_t)(channel / INK_PANEL) * panel_size;
+        const float *panel_bias = bias ? bias + channel : NULL;
+
+        for (int i = 0; i < conv->out_height; i++)
+            for (int j = 0, n; j < conv->out_width; j += n) {
+                const float *a = x + i * row + j * tile->a_pixel;
+                float *to = y + ((ptrdiff_t)i * conv->out_width + j) * conv->out_channels + channel;
+
+                n = part_of(conv->out_width - j);
+                if (lanes == INK_PANEL)
+                    rows[n](tile, a, panel, panel_bias, to);
+                else
+                    tile_at_edge(rows[n], tile, a, panel, panel_bias, to, n, lanes);
+            }
+    }
+}
+
+/* Steps of the inner loop after which a and b still are in the first-level cache. */
+enum { STEPS_MAX = 512 };
+
+static void
+conv_any(const struct ink_conv *conv, const float *x, const float *w, const float *bias,
+         bool is_relu, bool is_added, float *y)
+{
+    size_t count = (size_t)conv->kernel_width * (size_t)conv->in_channels;
+    struct tile tile = {
+        .segments = (size_t)conv->kernel_height,
+        .count = count,
+        .a_pixel = (ptrdiff_t)conv->stride * conv->in_channels,
+        .a_segment = (ptrdiff_t)conv->in_width * conv->in_channels,
+        .b_segment = (ptrdiff_t)count * INK_PANEL,
+        .y_pixel = conv->out_channels,
+        .is_added = is_added,
+        .is_relu = is_relu,
+    };
+
+    if (conv->kernel_height > 1 || count <= STEPS_MAX) {
+        conv_slice(conv, &tile, x, w, bias, y);
+        return;
+    }
+    for (size_t from = 0; from < count; from += STEPS_MAX) {
+        tile.count = count - from < STEPS_MAX ? count - from : STEPS_MAX;
+        tile.is_added = is_added || from > 0;
+        tile.is_relu = is_relu && from + tile.count == count;
+        conv_slice(conv, &tile, x + from, w + from * INK_PANEL, bias, y);
+    }
+}
+
+static void
+conv_forward(const struct ink_conv *conv, const float *x, const float *w, const float *bias,
+             bool is_relu, float *y)
+{
+    conv_any(conv, x, w, bias, is_relu, false, y);
+}
+
+static void
+conv_add(const struct ink_conv *conv, const float *x, const float *w, float *y)
+{
+    conv_any(conv, x, w, NULL, false, true, y);
+}
+
+/* The gradient of the weights that n neighbouring inputs have, all output channels. */
+static void
+weights_of_steps(const struct ink_conv *conv, const struct tile *tile, int n, const float *x,
+                 const float *dy, float *dw)
+{
+    size_t panel_size = (size_t)conv->kernel_height * (size_t)conv->kernel_width *
+                        (size_t)conv->in_channels * INK_PANEL;
+
+    for (int channel = 0; channel < conv->out_channels; channel += INK_PANEL, dw += panel_size) {
+        int lanes = least(INK_PANEL, conv->out_channels - channel);
+
+        if (lanes == INK_PANEL) {
+            columns[n](tile, x, dy + channel, NULL, dw);
+            continue;
+        }
+        if (!tile->is_added)
+            memset(dw, 0, (size_t)n * INK_PANEL * sizeof(*dw));
+        tile_at_edge(columns[n], tile, x, dy + channel, NULL, dw, n, lanes);
+    }
+}
+
+static void
+conv_weights(const struct ink_conv *conv, const float *x, const float *dy, bool is_added, float *dw)
+{
+    int count = conv->kernel_width * conv->in_channels;
+    ptrdiff_t row = (ptrdiff_t)conv->in_width * conv->in_channels;
+    struct tile tile = {
+        .segments = (size_t)conv->out_height,
+        .count = (size_t)conv->out_width,
+        .a_pixel = 1,
+        .a_step = (ptrdiff_t)conv->stride * conv->in_channels,
+        .a_segment = row * conv->stride,
+        .b_step = conv->out_channels,
+        .b_segment = (ptrdiff_t)conv->out_width * conv->out_channels,
+        .y_pixel = INK_PANEL,
+        .is_added = is_added,
+    };
+
+    for (int i = 0; i < conv->kernel_height; i++)
+        for (int j = 0, n; j < count; j += n, dw += n * INK_PANEL) {
+            n = part_of(count - j);
+            weights_of_steps(conv, &tile, n, x + i * row + j, dy, dw);
+        }
+}
+
+/* ---- the rest: loops that the compiler vectorises ---- */
+
+static void
+sum_pixels(size_t pixels, size_t channels, const float *restrict x, float *restrict out)
+{
+    for (size_t i = 0; i < pixels; i++)
+        for (size_t c = 0; c < channels; c++)
+            out[c] += x[i * channels + c];
+}
+
+static void
+activate(enum ink_op op, float slope, size_t count, const float *x, float *y)
+{
+    if (op == INK_OP_SIGMOID)
+        for (size_t i = 0; i < count; i++)
+            y[i] = 1 / (1 + expf(-x[i]));
+    else if (op == INK_OP_TANH)
+        for (size_t i = 0; i < count; i++)
+            y[i] = tanhf(x[i]);
+    else if (op == INK_OP_RELU)
+        for (size_t i = 0; i < count; i++)
+            y[i] = x[i] > 0 ? x[i] : 0;
+    else
+        for (size_t i = 0; i < count; i++)
+            y[i] = x[i] > 0 ? x[i] : slope * x[i];
+}
+
+static void
+activate_backward(enum ink_op op, float slope, size_t count, const float *y, const float *dy,
+                  float *dx)
+{
+    if (op == INK_OP_SIGMOID)
+        for (size_t i = 0; i < count; i++)
+            dx[i] = dy[i] * y[i] * (1 - y[i]);
+    else if (op == INK_OP_TANH)
+        for (size_t i = 0; i < count; i++)
+            dx[i] = dy[i] * (1 - y[i] * y[i]);
+    else if (op == INK_OP_RELU)
+        for (size_t i = 0; i < count; i++)
+            dx[i] = y[i] > 0 ? dy[i] : 0;
+    else
+        for (size_t i = 0; i < count; i++)
+            dx[i] = y[i] > 0 ? dy[i] : slope * dy[i];
+}
+
+static void
+add(size_t count, const float *restrict x, float *restrict y)
+{
+    for (size_t i = 0; i < count; i++)
+        y[i] += x[i];
+}
+
+static void
+maxpool_pixel(const struct ink_pool_form *form, const float *restrict x, float *restrict y,
+              uint8_t *restrict place)
+{
+    size_t channels = (size_t)form->channels;
+
+    memcpy(y, x, channels * sizeof(*y));
+    memset(place, 0, channels);
+    for (int i = 0; i < form->kernel_height; i++)
+        for (int j = 0; j < form->kernel_width; j++) {
+            const float *at = x + (size_t)(i * form->in_width + j) * channels;
+            uint8_t number = (uint8_t)(i * form->kernel_width + j);
+
+            for (size_t c = 0; c < channels; c++) {
+                bool is_more = at[c] > y[c];
+
+                y[c] = is_more ? at[c] : y[c];
+                place[c] = is_more ? number : place[c];
+            }
+        }
+}
+
+static void
+maxpool(const struct ink_pool_form *form, const float *x, float *y, uint8_t *place)
+{
+    size_t channels = (size_t)form->channels;
+
+    for (int i = 0; i < form->out_height; i++)
+        for (int j = 0; j < form->out_width; j++) {
+            size_t out = (size_t)(i * form->out_width + j) * channels;
+            size_t in = (size_t)((i * form->in_width + j) * form->stride) * channels;
+
+            maxpool_pixel(form, x + in, y + out, place + out);
+        }
+}
+
+static void
+maxpool_backward(const struct ink_pool_form *form, const float *dy, const uint8_t *place, float *dx)
+{
+    size_t channels = (size_t)form->channels;
+
+    for (int i = 0; i < form->out_height; i++)
+        for (int j = 0; j < form->out_width; j++) {
+            size_t out = (size_t)(i * form->out_width + j) * channels;
+            size_t in = (size_t)((i * form->in_width + j) * form->stride) * channels;
+
+            for (int number = 0; number < form->kernel_height * form->kernel_width; number++) {
+                size_t step = (size_t)(number / form->kernel_width * form->in_width +
+                                       number % form->kernel_width);
+                const float *restrict from = dy + out;
+                const uint8_t *restrict winner = place + out;
+                float *restrict to = dx + in + step * channels;
+
+                for (size_t c = 0; c < channels; c++)
+                    to[c] += winner[c] == number ? from[c] : 0;
+            }
+        }
+}
+
+static void
+avgpool(const struct ink_pool_form *form, const float *x, float *y)
+{
+    size_t channels = (size_t)form->channels;
+    float share = 1 / (float)(form->kernel_height * form->kernel_width);
+
+    for (int i = 0; i < form->out_height; i++)
+        for (int j = 0; j < form->out_width; j++) {
+            float *restrict to = y + (size_t)(i * form->out_width + j) * channels;
+            const float *from = x + (size_t)((i * form->in_width + j) * form->stride) * channels;
+
+            memset(to, 0, channels * sizeof(*to));
+            for (int n = 0; n < form->kernel_height * form->kernel_width; n++) {
+                const float *restrict at = from + (size_t)(n / form->kernel_width * form->in_width +
+                                                           n % form->kernel_width) *
+                                                      channels;
+
+                for (size_t c = 0; c < channels; c++)
+                    to[c] += at[c] * share;
+            }
+        }
+}
+
+static void
+avgpool_backward(const struct ink_pool_form *form, const float *dy, float *dx)
+{
+    size_t channels = (size_t)form->channels;
+    float share = 1 / (float)(form->kernel_height * form->kernel_width);
+
+    for (int i = 0; i < form->out_height; i++)
+        for (int j = 0; j < form->out_width; j++) {
+            const float *restrict from = dy + (size_t)(i * form->out_width + j) * channels;
+            float *to = dx + (size_t)((i * form->in_width + j) * form->stride) * channels;
+
+            for (int n = 0; n < form->kernel_height * form->kernel_width; n++) {
+                float *restrict at = to + (size_t)(n / form->kernel_width * form->in_width +
+                                                   n % form->kernel_width) *
+                                              channels;
+
+                for (size_t c = 0; c < channels; c++)
+                    at[c] += from[c] * share;
+            }
+        }
+}
+
+static void
+moments(size_t pixels, size_t channels, const float *restrict x, float *restrict mean,
+        float *restrict squares)
+{
+    float share = 1 / (float)pixels;
+
+    memset(mean, 0, channels * sizeof(*mean));
+    memset(squares, 0, channels * sizeof(*squares));
+    for (size_t i = 0; i < pixels; i++)
+        for (size_t c = 0; c < channels; c++)
+            mean[c] += x[i * channels + c];
+    for (size_t c = 0; c < channels; c++)
+        mean[c] *= share;
+    for (size_t i = 0; i < pixels; i++)
+        for (size_t c = 0; c < channels; c++) {
+            float distance = x[i * channels + c] - mean[c];
+
+            squares[c] += distance * distance;
+        }
+}
+
+static void
+scale_shift(size_t pixels, size_t channels, const float *x, const float *restrict scale,
+            const float *restrict shift, float *y)
+{
+    for (size_t i = 0; i < pixels; i++)
+#pragma GCC ivdep
+        for (size_t c = 0; c < channels; c++)
+            y[i * channels + c] = x[i * channels + c] * scale[c] + shift[c];
+}
+
+static void
+norm_sums(size_t pixels, size_t channels, const float *restrict x, const float *restrict dy,
+          const float *restrict mean_inverse, float *restrict sum_dy_dyx)
+{
+    const float *mean = mean_inverse, *inverse = mean_inverse + channels;
+    float *sum_dy = sum_dy_dyx, *sum_dyx = sum_dy_dyx + channels;
+
+    for (size_t i = 0; i < pixels; i++)
+        for (size_t c = 0; c < channels; c++) {
+            sum_dy[c] += dy[i * channels + c];
+            sum_dyx[c] += dy[i * channels + c] * (x[i * channels + c] - mean[c]) * inverse[c];
+        }
+}
+
+static void
+norm_backward(size_t pixels, size_t channels, const float *restrict x, const float *dy,
+              const float *restrict abc, float *dx)
+{
+    const float *a = abc, *b = abc + channels, *constant = abc + 2 * channels;
+
+    for (size_t i = 0; i < pixels; i++)
+#pragma GCC ivdep
+        for (size_t c = 0; c < channels; c++)
+            dx[i * channels + c] =
+                dy[i * channels + c] * a[c] + x[i * channels + c] * b[c] + constant[c];
+}
+
+static void
+sgd(const struct ink_step *step, size_t count, const float *restrict gradient,
+    float *restrict velocity, float *restrict weights)
+{
+    const struct ink_step s = *step;
+
+    for (size_t i = 0; i < count; i++) {
+        float g = gradient[i] * s.scale + s.decay * weights[i];
+
+        velocity[i] = s.momentum * velocity[i] + g;
+        weights[i] -= s.rate * velocity[i];
+    }
+}
+
+static void
+adam(const struct ink_step *step, size_t count, const float *restrict gradient,
+     float *restrict mean, float *restrict square, float *restrict weights)
+{
+    const struct ink_step s = *step;
+
+    for (size_t i = 0; i < count; i++) {
+        float g = gradient[i] * s.scale + s.decay * weights[i];
+
+        mean[i] += (1 - s.beta1) * (g - mean[i]);
+        square[i] += (1 - s.beta2) * (g * g - square[i]);
+        weights[i] -=
+            s.shrink * weights[i] + s.rate * mean[i] * s.correction1 /
+                                        (__builtin_sqrtf(square[i] * s.correction2) + s.epsilon);
+    }
+}
+
+static void
+average(size_t count, float decay, const float *restrict weights, float *restrict mean)
+{
+    for (size_t i = 0; i < count; i++)
+        mean[i] += (1 - decay) * (weights[i] - mean[i]);
+}
+
+extern const struct ink_kernels PASTE(ink_kernels_, INK_SIMD);
+const struct ink_kernels PASTE(ink_kernels_, INK_SIMD) = {
+    .name = TEXT(INK_SIMD),
+    .conv = conv_forward,
+    .conv_add = conv_add,
+    .conv_weights = conv_weights,
+    .sum_pixels = sum_pixels,
+    .activate = activate,
+    .activate_backward = activate_backward,
+    .add = add,
+    .maxpool = maxpool,
+    .maxpool_backward = maxpool_backward,
+    .avgpool = avgpool,
+    .avgpool_backward = avgpool_backward,
+    .moments = moments,
+    .scale_shift = scale_shift,
+    .norm_sums = norm_sums,
+    .norm_backward = norm_backward,
+    .sgd = sgd,
+    .adam = adam,
+    .average = average,
+};

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: MIT */
+/* net: plans and workspaces. */
+#include "model/net.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+
+static size_t
+panels(size_t count)
+{
+    return (count + INK_PANEL - 1) / INK_PANEL * INK_PANEL;
+}
+
+float *
+ink_floats(size_t count)
+{
+    size_t size = (panels(count) + INK_KERNEL_SLACK) * sizeof(float);
+    float *block;
+
+    if (count > SIZE_MAX / sizeof(float) / 2)
+        return NULL;
+    block = aligned_alloc(64, size);
+    if (block)
+        memset(block, 0, size);
+    return block;
+}
+
+static bool
+is_activation(enum ink_op op)
+{
+    return op == INK_OP_RELU || op == INK_OP_LEAKYRELU || op == INK_OP_SIGMOID || op == INK_OP_TANH;
+}
+
+static bool
+has_weights(enum ink_op op)
+{
+    return op == INK_OP_CONV || op == INK_OP_DENSE;
+}
+
+static int
+user_count(const struct ink_plan *plan, int index)
+{
+    int count = 0;
+
+    for (int i = 0; i < plan->node_count; i++)
+        for (int j = 0; j < plan->node[i].node->input_count; j++)
+            count += plan->node[i].node->input[j] == index;
+    return count;
+}
+
+/* ---- geometry ---- */
+
+static void
+plan_conv(struct ink_plan_node *at)
+{
+    const struct ink_node *node = at->node;
+
+    at->conv = (struct ink_conv){
+        .in_width = at->in.width + 2 * node->pad,
+        .in_channels = at->in.channels,
+        .out_channels = at->out.channels,
+        .kernel_height = node->kernel_height,
+        .kernel_width = node->kernel_width,
+        .stride = node->stride,
+        .out_height = at->out.height,
+        .out_width = at->out.width,
+    };
+    if (node->op == INK_OP_DENSE)
+        at->conv.kernel_height = at->conv.kernel_width = at->conv.stride = 1;
+    /* The gradient of the input is a convolution of the output's, spread by the stride and padded
+     * so that each input pixel sees all outputs it was part of, with the window turned around. */
+    at->turned = (struct ink_conv){
+        .in_width = at->in.width + at->conv.kernel_width - 1,
+        .in_channels = at->out.channels,
+        .out_channels = at->in.channels,
+        .kernel_height = at->conv.kernel_height,
+        .kernel_width = at->conv.kernel_width,
+        .stride = 1,
+        .out_height = at->in.height,
+        .out_width = at->in.width,
+    };
+    at->has_padding = node->pad > 0;
+    at->has_turned_padding = node->op == INK_OP_CONV &&
+                             (at->conv.stride > 1 || node->kernel_height * node->kernel_width > 1);
+}
+
+static void
+plan_pool(struct ink_plan_node *at)
+{
+    bool is_global = at->node->op == INK_OP_GLOBALPOOL;
+
+    at->pool = (struct ink_pool_form){
+        .in_width = at->in.width,
+        .channels = at->in.channels,
+        .kernel_height = is_global ? at->in.height : at->node->kernel_height,
+        .kernel_width = is_global ? at->in.width : at->node->kernel_width,
+        .stride = is_global ? 1 : at->node->stride,
+        .out_height = at->out.height,
+        .out_width = at->out.width,
+    };
+}
+
+static size_t
+largest(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+static void
+plan_geometry(struct ink_plan *plan, int index)
+{
+    struct ink_plan_node *at = &plan->node[index];
+    enum ink_op op = at->node->op;
+
+    at->folded = -1;
+    at->out = at->node->shape;
+    if (index == 0)
+        return;
+    at->in = plan->arch->node[at->node->input[0]].shape;
+    if (has_weights(op))
+        plan_conv(at);
+    if (op == INK_OP_MAXPOOL || op == INK_OP_AVGPOOL || op == INK_OP_GLOBALPOOL)
+        plan_pool(at);
+    if (at->has_padding)
+        plan->padded_size =
+            largest(plan->padded_size, (size_t)at->conv.in_width *
+                                           (size_t)(at->in.height + 2 * at->node->pad) *
+                                           (size_t)at->in.channels);
+    if (at->has_turned_padding && plan->use == INK_USE_TRAIN)
+        plan->padded_size =
+            largest(plan->padded_size, (size_t)at->turned.in_width *
+                                           (size_t)(at->in.height + at->conv.kernel_height - 1) *
+                                           (size_t)at->out.channels);
+}
+
+/* ---- what shares memory, what is computed together ---- */
+
+/* Whether `at` may write over its input, of which it is the only user. */
+static bool
+may_overwrite(const struct ink_plan *plan, const struct ink_plan_node *at)
+{
+    const struct ink_plan_node *in = &plan->node[at->node->input[0]];
+    enum ink_op op = at->node->op;
+
+    if (plan->use == INK_USE_LOOK || in->is_shared || user_count(plan, at->node->input[0]) != 1)
+        return false;
+    if (plan->use == INK_USE_ANSWER)
+        return is_activation(op) || op == INK_OP_BATCHNORM;
+    if (op == INK_OP_RELU || op == INK_OP_LEAKYRELU || op == INK_OP_DROPOUT)
+        return !in->is_value_kept; /* these keep a sign, or make it zero with the gradient */
+    return is_activation(op) && !in->is_value_kept && !in->is_sign_kept;
+}
+
+static void
+plan_sharing(struct ink_plan *plan, int index)
+{
+    struct ink_plan_node *at = &plan->node[index];
+    struct ink_plan_node *in = &plan->node[at->node->input[0]];
+    enum ink_op op = at->node->op;
+    bool is_flat_copy =
+        op == INK_OP_FLATTEN && (at->in.height * at->in.width == 1 || at->in.channels == 1);
+    bool is_only = user_count(plan, at->node->input[0]) == 1;
+
+    if (plan->use != INK_USE_TRAIN)
+        at->is_alias = op == INK_OP_DROPOUT;
+    if (is_flat_copy && (plan->use != INK_USE_TRAIN || is_only))
+        at->is_alias = true;
+    if (plan->use == INK_USE_ANSWER && op == INK_OP_BATCHNORM && has_weights(in->node->op) &&
+        is_only) {
+        in->folded = index;
+        in->has_bias = true;
+        at->is_alias = true;
+    }
+    at->is_shared = at->is_alias && (!is_only || in->is_shared);
+    at->is_in_place = !at->is_alias && may_overwrite(plan, at);
+    /* relu straight behind a conv or dense, or behind the batch norm folded into it */
+    if (op == INK_OP_RELU && at->is_in_place) {
+        struct ink_plan_node *maker = in;
+
+        if (in->is_alias && in->node->op == INK_OP_BATCHNORM)
+            maker = &plan->node[in->node->input[0]];
+        if (has_weights(maker->node->op)) {
+            maker->has_relu = true;
+            at->is_alias = true;
+        }
+    }
+    at->is_sign_kept = op == INK_OP_RELU || op == INK_OP_LEAKYRELU;
+    at->is_value_kept = op == INK_OP_SIGMOID || op == INK_OP_TANH;
+    if (at->is_alias || at->is_in_place) {
+        at->is_sign_kept |= in->is_sign_kept;
+        at->is_value_kept |= in->is_value_kept;
+    }
+}
+
+static void
+plan_memory(struct ink_plan *plan, int index)
+{
+    struct ink_plan_node *at = &plan->node[index];
+    size_t size = panels(ink_shape_count(at->out));
+
+    if (at->node->op == INK_OP_MAXPOOL || at->node->op == INK_OP_DROPOUT) {
+        at->place_at = plan->place_size;
+        plan->place_size += size;
+    }
+    if (at->is_alias || at->is_in_place) {
+        at->value_at = plan->node[at->node->input[0]].value_at;
+        at->gradient_at = plan->node[at->node->input[0]].gradient_at;
+        return;
+    }
+    at->value_at = plan->value_size;
+    plan->value_size += size;
+    if (plan->use == INK_USE_TRAIN && at->needs_gradient) {
+        at->gradient_at = plan->gradient_size;
+        plan->gradient_size += size;
+    }
+}
+
+/* ---- where parameters are ---- */
+
+static void
+plan_parameters(struct ink_plan *plan, int index)
+{
+    struct ink_plan_node *at = &plan->node[index];
+    size_t channels = panels((size_t)at->out.channels);
+
+    at->has_bias = at->node->has_bias;
+    for (int i = 0; i < at->node->input_count; i++)
+        at->needs_gradient |= plan->node[at->node->input[i]].needs_gradient;
+    if (at->node->weight_count == 0)
+        return;
+    if (at->node->op == INK_OP_BATCHNORM) {
+        at->weight_size = channels;
+        at->moment_at = plan->moment_size;
+        plan->moment_size += 4 * channels;
+        plan->norm_size = largest(plan->norm_size, channels);
+    } else {
+        size_t window = (size_t)at->conv.kernel_height * (size_t)at->conv.kernel_width;
+
+        at->weight_size = channels * window * (size_t)at->in.channels;
+        if (at->needs_gradient && plan->use == INK_USE_TRAIN) {
+            at->turned_at = plan->turned_size;
+            plan->turned_size +=
+                panels((size_t)at->in.channels) * window * (size_t)at->out.channels;
+        }
+    }
+    at->needs_gradient = true;
+    at->weight_at = plan->parameter_size;
+    at->bias_at = at->weight_at + at->weight_size;
+    plan->parameter_size = at->bias_at + channels;
+}
+
+/* Running statistics lie behind all that is trained. */
+static void
+plan_statistics(struct ink_plan *plan)
+{
+    for (int i = 0; i < plan->node_count; i++)
+        if (plan->node[i].node->statistic_count > 0) {
+            plan->node[i].statistic_at = plan->parameter_size + plan->statistic_size;
+            plan->statistic_size += 2 * panels((size_t)plan->node[i].out.channels);
+        }
+}
+
+/* The way back goes from the last node to the first: who writes a gradient second, adds. */
+static void
+plan_adding(struct ink_plan *plan)
+{
+    bool is_written[INK_ARCH_NODE_MAX] = {false};
+
+    for (int i = plan->node_count - 1; i > 0; i--) {
+        struct ink_plan_node *at = &plan->node[i];
+
+        for (int j = 0; j < at->node->input_count; j++) {
+            at->adds[j] = is_written[at->node->input[j]];
+            is_written[at->node->input[j]] = true;
+            if (at->adds[j])
+                plan->extra_size = largest(plan->extra_size, panels(ink_shape_count(at->in)));
+        }
+    }
+}
+
+enum ink_status
+ink_plan_create(const struct ink_arch *arch, enum ink_use use, struct ink_plan **out_plan,
+                struct ink_err *err)
+{
+    INK_CLEANUP(ink_plan_destroy) struct ink_plan *plan = NULL;
+
+    plan = calloc(1, sizeof(*plan));
+    if (!plan)
+        return ink_fail(err, INK_NOMEM, "no memory for a network's plan");
+    plan->arch = arch;
+    plan->use = use;
+    plan->node_count = arch->node_count;
+    if (arch->node[arch->node_count - 1].op == INK_OP_SOFTMAX)
+        plan->node_count--;
+    plan->node = calloc((size_t)plan->node_count, sizeof(*plan->node));
+    if (!plan->node)
+        return ink_fail(err, INK_NOMEM, "no memory for a network's plan");
+    for (int i = 0; i < plan->node_count; i++)
+        plan->node[i].node = &arch->node[i];
+    for (int i = 0; i < plan->node_count; i++) {
+        plan_geometry(plan, i);
+        plan_parameters(plan, i);
+    }
+    plan->node[0].is_shared = true;
+    for (int i = 1; i < plan->node_count; i++)
+        plan_sharing(plan, i);
+    for (int i = 0; i < plan->node_count; i++)
+        plan_memory(plan, i);
+    plan_statistics(plan);
+    plan_adding(plan);
+    *out_plan = plan;
+    plan = NULL;
+    return INK_OK;
+}
+
+void
+ink_plan_destroy(struct ink_plan **plan)
+{
+    if (!*plan)
+        return;
+    free((*plan)->node);
+    free(*plan);
+    *plan = NULL;
+}
+
+size_t
+ink_plan_block_size(const struct ink_plan *plan)
+{
+    return plan->parameter_size + plan->statistic_size;
+}
+
+size_t
+ink_plan_bias_size(const struct ink_plan_node *at)
+{
+    return panels((size_t)at->out.channels);
+}
+
+/* ---- workspaces ---- */
+
+enum ink_status
+ink_workspace_init(struct ink_workspace *workspace, const struct ink_plan *plan, int capacity,
+                   struct ink_err *err)
+{
+    size_t pictures = (size_t)capacity, at = 0;
+    size_t value = 0, gradient, extra, padded, moments, norm_line, statistics;
+
+    gradient = at += plan->value_size * pictures + INK_KERNEL_SLACK;
+    extra = at += plan->gradient_size * pictures + INK_KERNEL_SLACK;
+    padded = at += plan->extra_size * pictures + INK_KERNEL_SLACK;
+    moments = at += panels(plan->padded_size) + INK_KERNEL_SLACK;
+    norm_line = at += plan->moment_size;
+    statistics = at += 5 * plan->norm_size;
+    at += plan->statistic_size;
+
+    *workspace = (struct ink_workspace){.capacity = capacity};
+    workspace->block = ink_floats(at);
+    workspace->places = calloc(plan->place_size * pictures + 1, 1);
+    workspace->rng = calloc(pictures, sizeof(*workspace->rng));
+    if (!workspace->block || !workspace->places || !workspace->rng) {
+        ink_workspace_fini(workspace);
+        return ink_fail(err, INK_NOMEM, "no memory for the activations of %d pictures", capacity);
+    }
+    workspace->value = workspace->block + value;
+    workspace->gradient = workspace->block + gradient;
+    workspace->extra = workspace->block + extra;
+    workspace->padded = workspace->block + padded;
+    workspace->moments = workspace->block + moments;
+    workspace->norm_line = workspace->block + norm_line;
+    workspace->statistics = workspace->block + statistics;
+    return INK_OK;
+}
+
+void
+ink_workspace_fini(struct ink_workspace *workspace)
+{
+    free(workspace->block);
+    free(workspace->places);
+    free(workspace->rng);
+    *workspace = (struct ink_workspace){0};
+}
+
+float *
+ink_net_value(const struct ink_plan *plan, const struct ink_workspace *workspace, int node_index,
+              int picture)
+{
+    const struct ink_plan_node *at = &plan->node[node_index];
+
+    return workspace->value + at->value_at * (size_t)workspace->capacity +
+           (size_t)picture * ink_shape_count(at->out);
+}
+
+float *
+ink_net_gradient(const struct ink_plan *plan, const struct ink_workspace *workspace, int node_index,
+                 int picture)
+{
+    const struct ink_plan_node *at = &plan->node[node_index];
+
+    assert(at->needs_gradient);
+    return workspace->gradient + at->gradient_at * (size_t)workspace->capacity +
+           (size_t)picture * ink_shape_count(at->out);
+}
+
+float *
+ink_net_scores(const struct ink_plan *plan, const struct ink_workspace *workspace)
+{
+    return ink_net_value(plan, workspace, plan->node_count - 1, 0);
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef INK_MODEL_NET_H
+#define INK_MODEL_NET_H
+
+/*
+ * net: an architecture made ready to be computed.
+ *
+ * A plan says where each node's numbers are; it is made once per use (training,
+ * answering, looking inside) and never changes. Three blocks of memory hold the
+ * numbers: the parameters in the kernels' layout (weights, biases, running
+ * statistics), the same weights turned around for the way back, and a workspace
+ * with one thread's activations and gradients for up to `capacity` pictures.
+ *
+ *     plan -> pack parameters -> workspace -> forward -> backward
+ *
+ * Batch normalisation in training takes its statistics over the pictures of
+ * the workspace it runs in: over the share of the mini-batch that one thread
+ * has ("ghost batch normalisation", Hoffer et al. 2017). The running ones move
+ * by INK_NORM_MOMENTUM towards the mean of the shares' after each mini-batch.
+ *
+ * Threads  a plan and packed parameters are read by any; a workspace has one owner
+ */
+
+#include <stdint.h>
+
+#include "base/rng.h"
+#include "model/kernels/kernels.h"
+#include "model/snapshot.h"
+
+#define INK_NORM_EPSILON  1e-5
+#define INK_NORM_MOMENTUM 0.1F
+
+enum ink_use {
+    INK_USE_ANSWER, /* forward; batch norm folded into the layer before it where that is possible */
+    INK_USE_LOOK,   /* forward; every node's output is kept as the architecture has it */
+    INK_USE_TRAIN   /* forward and backward */
+};
+
+struct ink_plan_node {
+    const struct ink_node *node;
+    struct ink_shape in; /* of the first input */
+    struct ink_shape out;
+    struct ink_conv conv;      /* conv and dense; dense: out_width = pictures, set at run time */
+    struct ink_conv turned;    /* backward to the input: the conv that does it */
+    struct ink_pool_form pool; /* pools */
+    size_t weight_at, weight_size; /* in the parameters, in floats, panels */
+    size_t bias_at;                /* [panels][16]; batch norm: shift */
+    size_t statistic_at;           /* batch norm: mean, then variance, each [panels][16] */
+    size_t turned_at;              /* in the turned weights */
+    size_t value_at, gradient_at;  /* in the workspace, in floats a picture */
+    size_t place_at;               /* in the workspace's bytes a picture: pool winners, dropout */
+    size_t moment_at;              /* batch norm, floats in the workspace's moments */
+    int folded;                    /* the batch norm that is part of this conv or dense, or -1 */
+    bool has_bias, has_relu;       /* of the fused kernel */
+    bool is_alias;                 /* nothing to compute: shares its input's numbers */
+    bool is_in_place;              /* writes over its input's numbers */
+    bool is_shared;                /* others read these numbers too: not to be written over */
+    bool is_sign_kept, is_value_kept; /* what the way back needs of the shared numbers */
+    bool needs_gradient;              /* some parameter is at or above it */
+    bool adds[INK_ARCH_INPUT_MAX];    /* backward: this input's gradient has been written already */
+    bool has_padding, has_turned_padding;
+};
+
+struct ink_plan {
+    const struct ink_arch *arch; /* borrowed */
+    enum ink_use use;
+    int node_count; /* without a softmax at the end */
+    struct ink_plan_node *node;
+    size_t parameter_size; /* floats: weights and biases, all panels */
+    size_t statistic_size; /* floats behind them: running statistics */
+    size_t turned_size;    /* floats */
+    size_t value_size;     /* floats a picture */
+    size_t gradient_size;  /* floats a picture */
+    size_t extra_size;     /* floats a picture: a gradient on its way to be added */
+    size_t place_size;     /* bytes a picture */
+    size_t moment_size;    /* floats */
+    size_t norm_size;      /* floats: channels of the widest batch norm */
+    size_t padded_size;    /* floats: one padded picture */
+};
+
+/* Numbers of one user of a plan. */
+struct ink_workspace {
+    int capacity;
+    float *block;            /* what the pointers below point into */
+    float *value, *gradient; /* [..][capacity][...], node by node */
+    float *extra, *padded;
+    float *moments;    /* batch norm, this share: mean, inverse deviation, scale, shift */
+    float *norm_line;  /* scratch of batch norm's way back: 5 numbers a channel */
+    float *statistics; /* [plan->statistic_size] mean and variance of this share */
+    uint8_t *places;
+    struct ink_rng *rng; /* [capacity] each picture's own; dropout draws from it */
+};
+
+INK_MUST_CHECK enum ink_status ink_plan_create(const struct ink_arch *arch, enum ink_use use,
+                                               struct ink_plan **out_plan, struct ink_err *err);
+void ink_plan_destroy(struct ink_plan **plan);
+
+INK_MUST_CHECK enum ink_status ink_workspace_init(struct ink_workspace *workspace,
+                                                  const struct ink_plan *plan, int capacity,
+                                                  struct ink_err *err);
+void ink_workspace_fini(struct ink_workspace *workspace);
+
+/* Floats of a parameter block: weights, biases, statistics and slack. */
+size_t ink_plan_block_size(const struct ink_plan *plan);
+
+/* Floats of a node's biases (batch norm: shifts), with the panel's rest. */
+size_t ink_plan_bias_size(const struct ink_plan_node *at);
+
+/* A zeroed block of floats, 64-byte aligned, with slack behind it; free() it. NULL: no memory. */
+float *ink_floats(size_t count);
+
+/* Between a snapshot's layouts and the kernels'. block [ink_plan_block_size]. */
+void ink_plan_pack(const struct ink_plan *plan, const struct ink_snapshot *snapshot, float *block);
+/* Unpack node `index` of a block; any out may be NULL. Not for INK_USE_ANSWER. */
+void ink_plan_unpack(const struct ink_plan *plan, const float *block, int index, float *out_weights,
+                     float *out_biases, float *out_statistics);
+/* The weights as the way back wants them; part of `parts` of the work, for as many threads. */
+void ink_plan_turn(const struct ink_plan *plan, const float *block, float *turned, int part,
+                   int parts);
+
+/* Where a node's output for picture `picture` is; node 0's are the pixels, to be filled. */
+float *ink_net_value(const struct ink_plan *plan, const struct ink_workspace *workspace,
+                     int node_index, int picture);
+float *ink_net_gradient(const struct ink_plan *plan, const struct ink_workspace *workspace,
+                        int node_index, int picture);
+/* The scores: [count][10], one behind the other. */
+float *ink_net_scores(const struct ink_plan *plan, const struct ink_workspace *workspace);
+
+/* Compute all nodes for the `count` pictures in node 0. */
+void ink_net_forward(const struct ink_plan *plan, const struct ink_kernels *kernels,
+                     const float *block, struct ink_workspace *workspace, int count);
+
+/*
+ * From the scores' gradient (in ink_net_gradient of the last node) to all
+ * parameters'. INK_USE_TRAIN only, after forward of the same pictures.
+ *
+ *   out_gradient   [plan->parameter_size] as the parameters lie in block; overwritten
+ */
+void ink_net_backward(const struct ink_plan *plan, const struct ink_kernels *kernels,
+                      const float *block, const float *turned, struct ink_workspace *workspace,
+                      int count, float *out_gradient);
+
+/* Softmax of 10 scores. */
+void ink_softmax(const float *scores, float *out_probabilities);
+
+#endif

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/* net_pack: weights between the snapshot's layouts and the kernels'. */
+#include "model/net.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+/* Channels of one panel row. */
+static size_t
+panels(size_t count)
+{
+    return (count + INK_PANEL - 1) / INK_PANEL * INK_PANEL;
+}
+
+/* Where weight [out][in][window] is among panels [out / 16][window][in][16]. */
+static size_t
+panel_at(const struct ink_conv *conv, size_t out, size_t in, size_t window)
+{
+    size_t windows = (size_t)conv->kernel_height * (size_t)conv->kernel_width;
+
+    return ((out / INK_PANEL * windows + window) * (size_t)conv->in_channels + in) * INK_PANEL +
+           out % INK_PANEL;
+}
+
+/* The batch norm folded into a layer, as a factor and a shift a channel. */
+static void
+folded_line(const struct ink_snapshot *snapshot, int norm, size_t c, size_t channels,
+            double *out_scale, double *out_shift)
+{
+    const float *statistics = ink_snapshot_statistics(snapshot, norm);
+
+    *out_scale = (double)ink_snapshot_weights(snapshot, norm)[c] /
+                 sqrt((double)statistics[channels + c] + INK_NORM_EPSILON);
+    *out_shift =
+        (double)ink_snapshot_biases(snapshot, norm)[c] - (double)statistics[c] * *out_scale;
+}
+
+static void
+pack_weighted(const struct ink_plan_node *at, const struct ink_snapshot *snapshot, int index,
+              float *block)
+{
+    const struct ink_conv *conv = &at->conv;
+    size_t outs = (size_t)conv->out_channels, ins = (size_t)conv->in_channels;
+    size_t windows = (size_t)conv->kernel_height * (size_t)conv->kernel_width;
+    const float *weights = ink_snapshot_weights(snapshot, index);
+    const float *biases = ink_snapshot_biases(snapshot, index);
+
+    for (size_t out = 0; out < outs; out++) {
+        double scale = 1, shift = 0;
+        const float *row = weights + out * ins * windows;
+
+        if (at->folded >= 0)
+            folded_line(snapshot, at->folded, out, outs, &scale, &shift);
+        block[at->bias_at + out] = (float)((biases ? (double)biases[out] : 0) * scale + shift);
+        for (size_t in = 0; in < ins; in++)
+            for (size_t i = 0; i < windows; i++)
+                block[at->weight_at + panel_at(conv, out, in, i)] =
+                    at->folded < 0 ? row[in * windows + i]
+                                   : (float)((double)row[in * windows + i] * scale);
+    }
+}
+
+void
+ink_plan_pack(const struct ink_plan *plan, const struct ink_snapshot *snapshot, float *block)
+{
+    memset(block, 0, ink_plan_block_size(plan) * sizeof(*block));
+    for (int i = 0; i < plan->node_count; i++) {
+        const struct ink_plan_node *at = &plan->node[i];
+        size_t channels = (size_t)at->out.channels;
+
+        if (at->node->weight_count == 0)
+            continue;
+        if (at->node->op != INK_OP_BATCHNORM) {
+            pack_weighted(at, snapshot, i, block);
+            continue;
+        }
+        memcpy(block + at->weight_at, ink_snapshot_weights(snapshot, i), channels * sizeof(*block));
+        memcpy(block + at->bias_at, ink_snapshot_biases(snapshot, i), channels * sizeof(*block));
+        memcpy(block + at->statistic_at, ink_snapshot_statistics(snapshot, i),
+               channels * sizeof(*block));
+        memcpy(block + at->statistic_at + panels(channels),
+               ink_snapshot_statistics(snapshot, i) + channels, channels * sizeof(*block));
+    }
+}
+
+void
+ink_plan_unpack(const struct ink_plan *plan, const float *block, int index, float *out_weights,
+                float *out_biases, float *out_statistics)
+{
+    const struct ink_plan_node *at = &plan->node[index];
+    const struct ink_conv *conv = &at->conv;
+    size_t channels = (size_t)at->out.channels, ins = (size_t)conv->in_channels;
+    size_t windows = (size_t)conv->kernel_height * (size_t)conv->kernel_width;
+
+    assert(plan->use != INK_USE_ANSWER);
+    if (out_biases && at->node->bias_count > 0)
+        memcpy(out_biases, block + at->bias_at, channels * sizeof(*out_biases));
+    if (out_weights && at->node->op == INK_OP_BATCHNORM)
+        memcpy(out_weights, block + at->weight_at, channels * sizeof(*out_weights));
+    else if (out_weights && at->node->weight_count > 0)
+        for (size_t out = 0; out < channels; out++)
+            for (size_t in = 0; in < ins; in++)
+                for (size_t i = 0; i < windows; i++)
+                    *out_weights++ = block[at->weight_at + panel_at(conv, out, in, i)];
+    if (out_statistics && at->node->statistic_count > 0) {
+        memcpy(out_statistics, block + at->statistic_at, channels * sizeof(*out_statistics));
+        memcpy(out_statistics + channels, block + at->statistic_at + panels(channels),
+               channels * sizeof(*out_statistics));
+    }
+}
+
+/* One panel of 16 inputs of a turned layer, [window, from the last][out][16]. */
+static void
+turn_panel(const struct ink_plan_node *at, const float *weights, size_t panel, float *turned)
+{
+    size_t windows = (size_t)at->conv.kernel_height * (size_t)at->conv.kernel_width;
+    size_t outs = (size_t)at->conv.out_channels, ins = (size_t)at->conv.in_channels;
+    size_t lanes = ins - panel * INK_PANEL < INK_PANEL ? ins - panel * INK_PANEL : INK_PANEL;
+    float *to = turned + panel * windows * outs * INK_PANEL;
+
+    for (size_t i = 0; i < windows; i++)
+        for (size_t out = 0; out < outs; out++, to += INK_PANEL) {
+            const float *from =
+                weights + panel_at(&at->conv, out, panel * INK_PANEL, windows - 1 - i);
+
+            for (size_t lane = 0; lane < lanes; lane++)
+                to[lane] = from[lane * INK_PANEL];
+        }
+}
+
+void
+ink_plan_turn(const struct ink_plan *plan, const float *block, float *turned, int part, int parts)
+{
+    for (int i = 0; i < plan->node_count; i++) {
+        const struct ink_plan_node *at = &plan->node[i];
+        enum ink_op op = at->node->op;
+        size_t count;
+
+        if ((op != INK_OP_CONV && op != INK_OP_DENSE) ||
+            !plan->node[at->node->input[0]].needs_gradient)
+            continue;
+        count = panels((size_t)at->in.channels) / INK_PANEL;
+        for (size_t panel = count * (size_t)part / (size_t)parts;
+             panel < count * ((size_t)part + 1) / (size_t)parts; panel++)
+            turn_panel(at, block + at->weight_at, panel, turned + at->turned_at);
+    }
+}

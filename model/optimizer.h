@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef INK_MODEL_OPTIMIZER_H
+#define INK_MODEL_OPTIMIZER_H
+
+/*
+ * optimizer: from gradients to new weights, and the rate at each step.
+ *
+ * Weight decay is for the weights of conv and dense nodes; biases and batch
+ * norm's scale and shift are left alone, as is usual.
+ *
+ * Threads  step: any number at once, on ranges that do not overlap
+ */
+
+#include "model/net.h"
+#include "model/trainer.h"
+
+struct ink_optimizer_state {
+    const struct ink_train_options *options; /* borrowed */
+    const struct ink_plan *plan;             /* borrowed */
+    float *mean;                             /* [parameter_size] Adam's, or SGD's velocity */
+    float *square;                           /* [parameter_size] Adam's; NULL with SGD */
+};
+
+INK_MUST_CHECK enum ink_status ink_optimizer_init(struct ink_optimizer_state *state,
+                                                  const struct ink_train_options *options,
+                                                  const struct ink_plan *plan, struct ink_err *err);
+void ink_optimizer_fini(struct ink_optimizer_state *state);
+
+/* Change block[from..to) by the summed gradients; step counts from 1. */
+void ink_optimizer_step(const struct ink_optimizer_state *state, const struct ink_kernels *kernels,
+                        int64_t step, double rate, const float *gradient, float *block, size_t from,
+                        size_t to);
+
+/*
+ * The learning rate of step 1..step_count.
+ *
+ * One-cycle: from rate / 25 up to rate over the first warm_up of the steps, then
+ * down to rate / 250000, both along half a cosine. Source: Smith and Topin 2018.
+ * Cosine: down to 0. Source: Loshchilov and Hutter 2017, eq. 5, without restarts.
+ */
+double ink_schedule_rate(const struct ink_train_options *options, int64_t step, int64_t step_count);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef INK_MODEL_SAFETENSORS_H
+#define INK_MODEL_SAFETENSORS_H
+
+/*
+ * safetensors: named arrays of floats with text beside them, in one file.
+ *
+ * Eight bytes with the header's length, the header as JSON, the numbers; all
+ * little-endian. Only F32 arrays are known here. Reading checks everything that
+ * the header claims before any of it is used; the bytes are borrowed.
+ *
+ * Source: the format section of github.com/huggingface/safetensors (README).
+ */
+
+#include "base/buf.h"
+#include "base/json.h"
+
+enum { INK_TENSOR_DIM_MAX = 4, INK_TENSOR_MAX = 2048, INK_TENSOR_NAME_SIZE = 64 };
+
+struct ink_tensor {
+    char name[INK_TENSOR_NAME_SIZE];
+    int dim_count;
+    size_t dim[INK_TENSOR_DIM_MAX];
+    size_t count;               /* product of dim */
+    const unsigned char *bytes; /* [count * 4], any alignment */
+};
+
+struct ink_safetensors {
+    struct ink_json *header;         /* owned */
+    const struct ink_json *metadata; /* __metadata__ in it, or NULL */
+    struct ink_tensor *tensor;       /* [tensor_count], in the header's order; owned */
+    size_t tensor_count;
+    const unsigned char *data; /* [data_size] all numbers */
+    size_t data_size;
+};
+
+/*
+ * Errors   INK_BADDATA  lengths, types, shapes or places that do not fit together: says which
+ *          INK_TOOBIG, INK_NOMEM
+ * Memory   borrows `bytes`; release with ink_safetensors_fini
+ */
+INK_MUST_CHECK enum ink_status ink_safetensors_decode(const void *bytes, size_t size,
+                                                      struct ink_safetensors *out_file,
+                                                      struct ink_err *err);
+void ink_safetensors_fini(struct ink_safetensors *file);
+
+/* The tensor called `name`, or NULL. */
+const struct ink_tensor *ink_safetensors_find(const struct ink_safetensors *file, const char *name);
+
+/* Append a whole file. metadata: an object of strings; takes it over. tensor[].bytes: floats as
+ * this machine has them (little-endian). */
+INK_MUST_CHECK enum ink_status ink_safetensors_encode(struct ink_json *metadata,
+                                                      const struct ink_tensor *tensor, size_t count,
+                                                      struct ink_buf *buf, struct ink_err *err);
+
+#endif

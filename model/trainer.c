@@ -1,0 +1,659 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/trainer.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "model/evaluate.h"
+#include "model/net.h"
+#include "model/optimizer.h"
+#include "model/snapshot_priv.h"
+
+enum { RECENT_MAX = 100, PROGRESS_MS = 50 };
+
+/* One thread's share of a mini-batch. */
+struct share {
+    struct ink_workspace workspace;
+    float *gradient; /* [parameter_size] */
+    int count;       /* pictures */
+    double loss;     /* sum */
+    int correct;
+};
+
+struct trainer {
+    const struct ink_train_options *options;
+    const struct ink_dataset *train, *validation;
+    const struct ink_train_observer *observer;
+    const atomic_bool *cancel;
+    const struct ink_snapshot *start;
+
+    struct ink_pool *pool;
+    int thread_count;
+    const struct ink_kernels *kernels;
+    struct ink_plan *plan;
+    float *block, *turned, *average; /* average: NULL when off */
+    struct ink_optimizer_state optimizer;
+    struct share *share; /* [thread_count] */
+
+    uint32_t *order; /* [train->count] rows as this epoch takes them */
+    /* The mini-batch that the threads are at. */
+    size_t batch_first, batch_count;
+    double rate;
+
+    struct ink_train_progress progress;
+    double recent_loss[RECENT_MAX], recent_accuracy[RECENT_MAX];
+    uint64_t start_ns, progress_ns, publish_ns, validation_ns; /* last: time spent there */
+    int64_t curve_every; /* steps between points of the curve */
+
+    const struct ink_snapshot *best;
+    double best_loss;
+};
+
+struct ink_train_options
+ink_train_defaults(void)
+{
+    return (struct ink_train_options){
+        .epochs = 5,
+        .batch_size = 128,
+        .threads = 0,
+        .seed = 1,
+        .optimizer = INK_ADAM,
+        .schedule = INK_ONE_CYCLE,
+        .learning_rate = 2e-3,
+        .warm_up = 0.2,
+        .momentum = 0.9,
+        .beta1 = 0.9,
+        .beta2 = 0.999,
+        .publish_s = 0.5,
+    };
+}
+
+/* ---- options ---- */
+
+static enum ink_status
+check_range(const char *name, double value, double low, double high, struct ink_err *err)
+{
+    if (value >= low && value <= high)
+        return INK_OK;
+    return ink_fail(err, INK_BADARG, "%s: %g is not %g to %g", name, value, low, high);
+}
+
+static enum ink_status
+check_options(const struct ink_train_options *options, const struct ink_dataset *train,
+              struct ink_err *err)
+{
+    /* clang-format off */
+    const struct { const char *name; double value, low, high; } ranges[] = {
+        {"epochs",          options->epochs,          1, 100000},
+        {"batch size",      options->batch_size,      1, 65536},
+        {"threads",         options->threads,         0, INK_POOL_THREAD_MAX},
+        {"learning rate",   options->learning_rate,   0, 1000},
+        {"warm-up",         options->warm_up,         0, 1},
+        {"momentum",        options->momentum,        0, 0.9999},
+        {"beta1",           options->beta1,           0, 0.9999},
+        {"beta2",           options->beta2,           0, 0.99999},
+        {"weight decay",    options->weight_decay,    0, 1},
+        {"label smoothing", options->label_smoothing, 0, 0.9},
+        {"weight average",  options->average,         0, 0.99999},
+        {"publish",         options->publish_s,       0, 1e6},
+    };
+    /* clang-format on */
+
+    for (size_t i = 0; i < sizeof(ranges) / sizeof(*ranges); i++) {
+        enum ink_status status =
+            check_range(ranges[i].name, ranges[i].value, ranges[i].low, ranges[i].high, err);
+
+        if (status)
+            return status;
+    }
+    if (train->count == 0)
+        return ink_fail(err, INK_BADARG, "'%s' has no pictures to learn from", train->name);
+    return INK_OK;
+}
+
+/* ---- one mini-batch, on all threads at once ---- */
+
+/* Random numbers of one picture of one mini-batch, whoever computes it; shuffles have the odd
+ * streams. */
+static void
+seed_picture(const struct trainer *trainer, size_t position, struct ink_rng *rng)
+{
+    uint64_t number = (uint64_t)trainer->progress.step * (uint64_t)trainer->options->batch_size;
+
+    ink_rng_init(rng, trainer->options->seed, 2 * (number + position));
+}
+
+/* Loss of one picture, and its gradient over the whole mini-batch, into gradient[10]. */
+static double
+score_loss(const struct trainer *trainer, const float *scores, int label, float *gradient)
+{
+    double smoothing = trainer->options->label_smoothing, highest = (double)scores[0], sum = 0;
+    double loss = 0, share = 1 / (double)trainer->batch_count;
+
+    for (int c = 1; c < INK_CLASS_COUNT; c++)
+        highest = fmax(highest, (double)scores[c]);
+    for (int c = 0; c < INK_CLASS_COUNT; c++)
+        sum += exp((double)scores[c] - highest);
+    for (int c = 0; c < INK_CLASS_COUNT; c++) {
+        double log_probability = (double)scores[c] - highest - log(sum);
+        double target = smoothing / INK_CLASS_COUNT + (c == label ? 1 - smoothing : 0);
+
+        loss -= target * log_probability;
+        gradient[c] = (float)((exp(log_probability) - target) * share);
+    }
+    return loss;
+}
+
+static void
+learn_share(struct trainer *trainer, struct share *share, size_t first)
+{
+    const struct ink_plan *plan = trainer->plan;
+    int last = plan->node_count - 1;
+
+    for (int n = 0; n < share->count; n++) {
+        struct ink_rng *rng = &share->workspace.rng[n];
+        size_t position = first + (size_t)n;
+        size_t row = trainer->order[trainer->batch_first + position];
+
+        seed_picture(trainer, position, rng);
+        ink_augment_apply(&trainer->options->augment, rng,
+                          trainer->train->pixels + row * INK_PICTURE_SIZE,
+                          ink_net_value(plan, &share->workspace, 0, n));
+    }
+    ink_net_forward(plan, trainer->kernels, trainer->block, &share->workspace, share->count);
+    for (int n = 0; n < share->count; n++) {
+        const float *scores = ink_net_value(plan, &share->workspace, last, n);
+        int label =
+            trainer->train->labels[trainer->order[trainer->batch_first + first + (size_t)n]];
+        int answer = 0;
+
+        for (int c = 1; c < INK_CLASS_COUNT; c++)
+            if (scores[c] > scores[answer])
+                answer = c;
+        share->correct += answer == label;
+        share->loss +=
+            score_loss(trainer, scores, label, ink_net_gradient(plan, &share->workspace, last, n));
+    }
+    ink_net_backward(plan, trainer->kernels, trainer->block, trainer->turned, &share->workspace,
+                     share->count, share->gradient);
+}
+
+/* Running statistics move towards the mean of the shares', weighted by their pictures. */
+static void
+move_statistics(struct trainer *trainer)
+{
+    float *running = trainer->block + trainer->plan->parameter_size;
+
+    for (size_t i = 0; i < trainer->plan->statistic_size; i++) {
+        double mean = 0;
+
+        for (int t = 0; t < trainer->thread_count; t++)
+            mean += (double)trainer->share[t].workspace.statistics[i] * trainer->share[t].count;
+        mean /= (double)trainer->batch_count;
+        running[i] += INK_NORM_MOMENTUM * ((float)mean - running[i]);
+    }
+}
+
+/* The average starts as a plain mean: its decay grows to what was asked for. */
+static float
+average_decay(const struct trainer *trainer)
+{
+    double step = (double)trainer->progress.step;
+
+    return (float)fmin(trainer->options->average, (1 + step) / (10 + step));
+}
+
+/* A part of all weights: sum the shares' gradients in their order, step, average. */
+static void
+update_part(struct trainer *trainer, size_t from, size_t to)
+{
+    float *sum = trainer->share[0].gradient;
+
+    for (int t = 1; t < trainer->thread_count; t++)
+        if (trainer->share[t].count > 0)
+            trainer->kernels->add(to - from, trainer->share[t].gradient + from, sum + from);
+    ink_optimizer_step(&trainer->optimizer, trainer->kernels, trainer->progress.step + 1,
+                       trainer->rate, sum, trainer->block, from, to);
+    if (trainer->average)
+        trainer->kernels->average(to - from, average_decay(trainer), trainer->block + from,
+                                  trainer->average + from);
+}
+
+static void
+step_work(void *self, int thread)
+{
+    struct trainer *trainer = self;
+    struct share *share = &trainer->share[thread];
+    size_t threads = (size_t)trainer->thread_count, number = (size_t)thread;
+    size_t first = trainer->batch_count * number / threads;
+    size_t panel_count = trainer->plan->parameter_size / INK_PANEL;
+    size_t parameters = trainer->plan->parameter_size;
+
+    share->count = (int)(trainer->batch_count * (number + 1) / threads - first);
+    share->loss = 0;
+    share->correct = 0;
+    if (share->count > 0)
+        learn_share(trainer, share, first);
+    else if (thread == 0) /* more threads than pictures: the sum starts here all the same */
+        memset(share->gradient, 0, parameters * sizeof(*share->gradient));
+    ink_pool_barrier(trainer->pool);
+
+    update_part(trainer, panel_count * number / threads * INK_PANEL,
+                panel_count * (number + 1) / threads * INK_PANEL);
+    if (thread == 0) {
+        move_statistics(trainer);
+        if (trainer->average)
+            trainer->kernels->average(trainer->plan->statistic_size, average_decay(trainer),
+                                      trainer->block + parameters, trainer->average + parameters);
+    }
+    ink_pool_barrier(trainer->pool);
+
+    ink_plan_turn(trainer->plan, trainer->block, trainer->turned, thread, trainer->thread_count);
+}
+
+/* ---- snapshots ---- */
+
+static enum ink_status
+make_snapshot(const struct trainer *trainer, struct ink_snapshot **out_snapshot,
+              struct ink_err *err)
+{
+    const struct ink_record *start = ink_snapshot_record(trainer->start);
+    const float *block = trainer->average ? trainer->average : trainer->block;
+    const struct ink_train_progress *progress = &trainer->progress;
+    struct ink_record record = *start;
+    enum ink_status status;
+
+    record.version = 0;
+    record.seed = trainer->options->seed;
+    record.epochs += (double)progress->step * progress->epoch_count / (double)progress->step_count;
+    record.loss = record.accuracy = (double)NAN;
+    (void)snprintf(record.data, sizeof(record.data), "%s", trainer->train->name);
+    ink_clock_date(record.date);
+    status = ink_snapshot_begin(ink_snapshot_arch(trainer->start), &record, out_snapshot, err);
+    if (status)
+        return status;
+    for (int i = 0; i < trainer->plan->node_count; i++)
+        ink_plan_unpack(trainer->plan, block, i, ink_snapshot_edit_weights(*out_snapshot, i),
+                        ink_snapshot_edit_biases(*out_snapshot, i),
+                        ink_snapshot_edit_statistics(*out_snapshot, i));
+    return INK_OK;
+}
+
+static void
+hand_out(struct trainer *trainer, const struct ink_snapshot *snapshot)
+{
+    if (trainer->observer && trainer->observer->on_snapshot)
+        trainer->observer->on_snapshot(trainer->observer->self, snapshot);
+    trainer->publish_ns = ink_clock_ns();
+}
+
+static enum ink_status
+publish_newest(struct trainer *trainer, struct ink_err *err)
+{
+    struct ink_snapshot *snapshot;
+    enum ink_status status = make_snapshot(trainer, &snapshot, err);
+
+    if (status)
+        return status;
+    hand_out(trainer, snapshot);
+    ink_snapshot_unref(snapshot);
+    return INK_OK;
+}
+
+/* ---- progress ---- */
+
+static void
+report(struct trainer *trainer)
+{
+    struct ink_train_progress *progress = &trainer->progress;
+    double learning_s;
+
+    progress->elapsed_s = ink_clock_ms_since(trainer->start_ns) / 1000;
+    learning_s = progress->elapsed_s - (double)trainer->validation_ns / 1e9;
+    if (progress->step > 0 && learning_s > 0) {
+        double steps_s = progress->elapsed_s / (double)progress->step;
+        double pictures = (double)trainer->train->count * progress->epoch_count;
+
+        progress->remaining_s = steps_s * (double)(progress->step_count - progress->step);
+        progress->images_per_s =
+            pictures * (double)progress->step / (double)progress->step_count / learning_s;
+    }
+    if (trainer->observer && trainer->observer->on_progress)
+        trainer->observer->on_progress(trainer->observer->self, progress);
+    trainer->progress_ns = ink_clock_ns();
+}
+
+static void
+add_curve_point(struct trainer *trainer)
+{
+    struct ink_train_progress *progress = &trainer->progress;
+
+    if (progress->step % trainer->curve_every != 0 && progress->step != progress->step_count)
+        return;
+    if (progress->curve_count == INK_TRAIN_CURVE_MAX) { /* full: keep every second point */
+        for (int i = 0; i < INK_TRAIN_CURVE_MAX / 2; i++) {
+            progress->curve_step[i] = progress->curve_step[2 * i + 1];
+            progress->curve_loss[i] = progress->curve_loss[2 * i + 1];
+            progress->curve_accuracy[i] = progress->curve_accuracy[2 * i + 1];
+        }
+        progress->curve_count /= 2;
+        trainer->curve_every *= 2;
+    }
+    progress->curve_step[progress->curve_count] = (float)progress->step;
+    progress->curve_loss[progress->curve_count] = (float)progress->loss;
+    progress->curve_accuracy[progress->curve_count++] = (float)progress->accuracy;
+}
+
+static void
+note_step(struct trainer *trainer, double loss, double accuracy)
+{
+    struct ink_train_progress *progress = &trainer->progress;
+    int64_t slot = progress->step++ % RECENT_MAX;
+    int64_t count = progress->step < RECENT_MAX ? progress->step : RECENT_MAX;
+    double losses = 0, accuracies = 0;
+
+    trainer->recent_loss[slot] = loss;
+    trainer->recent_accuracy[slot] = accuracy;
+    for (int64_t i = 0; i < count; i++) {
+        losses += trainer->recent_loss[i];
+        accuracies += trainer->recent_accuracy[i];
+    }
+    progress->loss = losses / (double)count;
+    progress->accuracy = accuracies / (double)count;
+    progress->learning_rate = trainer->rate;
+    add_curve_point(trainer);
+}
+
+static void
+note_validation(struct trainer *trainer, const struct ink_evaluation *evaluation)
+{
+    struct ink_train_progress *progress = &trainer->progress;
+    int at = progress->validation_count;
+
+    if (at == INK_TRAIN_CURVE_MAX) { /* keep the newest */
+        size_t size = (INK_TRAIN_CURVE_MAX - 1) * sizeof(float);
+
+        at--;
+        memmove(progress->validation_step, progress->validation_step + 1, size);
+        memmove(progress->validation_losses, progress->validation_losses + 1, size);
+        memmove(progress->validation_accuracies, progress->validation_accuracies + 1, size);
+    }
+    progress->validation_loss = evaluation->loss;
+    progress->validation_accuracy = (double)evaluation->correct / (double)evaluation->count;
+    progress->validation_step[at] = (float)progress->step;
+    progress->validation_losses[at] = (float)progress->validation_loss;
+    progress->validation_accuracies[at] = (float)progress->validation_accuracy;
+    progress->validation_count = at + 1;
+}
+
+/* ---- epochs ---- */
+
+static bool
+is_cancelled(const struct trainer *trainer)
+{
+    return trainer->cancel && atomic_load(trainer->cancel);
+}
+
+/* Evaluate the newest weights; keep them if they are the best so far. */
+static enum ink_status
+validate(struct trainer *trainer, struct ink_err *err)
+{
+    struct ink_train_progress *progress = &trainer->progress;
+    struct ink_evaluation evaluation;
+    struct ink_snapshot *snapshot;
+    uint64_t start = ink_clock_ns();
+    enum ink_status status = make_snapshot(trainer, &snapshot, err);
+
+    if (status)
+        return status;
+    progress->is_validating = true;
+    report(trainer);
+    status = ink_evaluate_on(trainer->pool, snapshot, trainer->validation, trainer->cancel,
+                             &evaluation, err);
+    progress->is_validating = false;
+    trainer->validation_ns += ink_clock_ns() - start;
+    if (status) {
+        ink_snapshot_unref(snapshot);
+        return status;
+    }
+    free(evaluation.probabilities);
+    note_validation(trainer, &evaluation);
+    ink_snapshot_edit_record(snapshot)->loss = progress->validation_loss;
+    ink_snapshot_edit_record(snapshot)->accuracy = progress->validation_accuracy;
+    if (!trainer->best || progress->validation_accuracy > progress->best_accuracy ||
+        (progress->validation_accuracy >= progress->best_accuracy &&
+         progress->validation_loss < trainer->best_loss)) {
+        progress->best_accuracy = progress->validation_accuracy;
+        progress->best_epoch = progress->epoch;
+        trainer->best_loss = progress->validation_loss;
+        ink_snapshot_unref(trainer->best);
+        trainer->best = ink_snapshot_ref(snapshot);
+    }
+    if (trainer->options->publish_s > 0)
+        hand_out(trainer, snapshot);
+    ink_snapshot_unref(snapshot);
+    report(trainer);
+    return INK_OK;
+}
+
+static enum ink_status
+run_step(struct trainer *trainer, struct ink_err *err)
+{
+    const struct ink_train_options *options = trainer->options;
+    double loss = 0;
+    int correct = 0;
+
+    trainer->rate =
+        ink_schedule_rate(options, trainer->progress.step + 1, trainer->progress.step_count);
+    ink_pool_run(trainer->pool, step_work, trainer);
+    for (int t = 0; t < trainer->thread_count; t++) {
+        loss += trainer->share[t].loss;
+        correct += trainer->share[t].correct;
+    }
+    note_step(trainer, loss / (double)trainer->batch_count, correct / (double)trainer->batch_count);
+    if (!isfinite(loss))
+        return ink_fail(err, INK_BADDATA,
+                        "the loss is not finite at step %lld: try a learning rate below %g",
+                        (long long)trainer->progress.step, options->learning_rate);
+    if (ink_clock_ms_since(trainer->progress_ns) >= PROGRESS_MS)
+        report(trainer);
+    if (options->publish_s > 0 &&
+        ink_clock_ms_since(trainer->publish_ns) >= options->publish_s * 1000)
+        return publish_newest(trainer, err);
+    return INK_OK;
+}
+
+static enum ink_status
+run_epoch(struct trainer *trainer, struct ink_err *err)
+{
+    size_t count = trainer->train->count, batch = (size_t)trainer->options->batch_size;
+    struct ink_rng rng;
+
+    ink_rng_init(&rng, trainer->options->seed, 2 * (uint64_t)trainer->progress.epoch + 1);
+    ink_rng_shuffle(&rng, trainer->order, (uint32_t)count);
+    for (size_t first = 0; first < count; first += batch) {
+        enum ink_status status;
+
+        if (is_cancelled(trainer))
+            return ink_fail(err, INK_CANCELLED, "cancelled");
+        trainer->batch_first = first;
+        trainer->batch_count = count - first < batch ? count - first : batch;
+        status = run_step(trainer, err);
+        if (status)
+            return status;
+    }
+    return trainer->validation ? validate(trainer, err) : INK_OK;
+}
+
+static enum ink_status
+run_epochs(struct trainer *trainer, struct ink_err *err)
+{
+    enum ink_status status = INK_OK;
+
+    trainer->start_ns = trainer->publish_ns = ink_clock_ns();
+    report(trainer);
+    for (int epoch = 1; !status && epoch <= trainer->options->epochs; epoch++) {
+        trainer->progress.epoch = epoch;
+        status = run_epoch(trainer, err);
+    }
+    return status;
+}
+
+/* ---- a run ---- */
+
+static enum ink_status
+create_shares(struct trainer *trainer, struct ink_err *err)
+{
+    int threads = trainer->thread_count;
+    int capacity = (trainer->options->batch_size + threads - 1) / threads;
+
+    trainer->share = calloc((size_t)threads, sizeof(*trainer->share));
+    if (!trainer->share)
+        return ink_fail(err, INK_NOMEM, "no memory for %d threads", threads);
+    for (int t = 0; t < threads; t++) {
+        enum ink_status status =
+            ink_workspace_init(&trainer->share[t].workspace, trainer->plan, capacity, err);
+
+        if (status)
+            return status;
+        trainer->share[t].gradient = ink_floats(trainer->plan->parameter_size);
+        if (!trainer->share[t].gradient)
+            return ink_fail(err, INK_NOMEM, "no memory for the gradients of %d threads", threads);
+    }
+    return INK_OK;
+}
+
+static enum ink_status
+create_numbers(struct trainer *trainer, struct ink_err *err)
+{
+    size_t size = ink_plan_block_size(trainer->plan);
+
+    trainer->block = ink_floats(size);
+    trainer->turned = ink_floats(trainer->plan->turned_size);
+    if (trainer->options->average > 0)
+        trainer->average = ink_floats(size);
+    trainer->order = calloc(trainer->train->count, sizeof(*trainer->order));
+    if (!trainer->block || !trainer->turned || !trainer->order ||
+        (trainer->options->average > 0 && !trainer->average))
+        return ink_fail(err, INK_NOMEM, "no memory to train %zu weights",
+                        ink_snapshot_arch(trainer->start)->parameter_count);
+    for (size_t i = 0; i < trainer->train->count; i++)
+        trainer->order[i] = (uint32_t)i;
+    ink_plan_pack(trainer->plan, trainer->start, trainer->block);
+    ink_plan_turn(trainer->plan, trainer->block, trainer->turned, 0, 1);
+    if (trainer->average)
+        memcpy(trainer->average, trainer->block, size * sizeof(*trainer->block));
+    return INK_OK;
+}
+
+static enum ink_status
+trainer_init(struct trainer *trainer, struct ink_err *err)
+{
+    const struct ink_train_options *options = trainer->options;
+    struct ink_train_progress *progress = &trainer->progress;
+    size_t batch = (size_t)options->batch_size;
+    enum ink_status status = check_options(options, trainer->train, err);
+
+    if (status)
+        return status;
+    progress->epoch = 1;
+    progress->epoch_count = options->epochs;
+    progress->step_count = (int64_t)((trainer->train->count + batch - 1) / batch) * options->epochs;
+    progress->loss = progress->validation_loss = (double)NAN;
+    progress->accuracy = progress->validation_accuracy = progress->best_accuracy = (double)NAN;
+    trainer->curve_every = 1;
+    trainer->kernels = ink_kernels();
+    status = ink_pool_create(options->threads, &trainer->pool, err);
+    if (status)
+        return status;
+    trainer->thread_count = ink_pool_thread_count(trainer->pool);
+    status = ink_plan_create(ink_snapshot_arch(trainer->start), INK_USE_TRAIN, &trainer->plan, err);
+    if (!status)
+        status = create_numbers(trainer, err);
+    if (!status)
+        status = ink_optimizer_init(&trainer->optimizer, options, trainer->plan, err);
+    return status ? status : create_shares(trainer, err);
+}
+
+static void
+trainer_fini(struct trainer *trainer)
+{
+    ink_pool_destroy(&trainer->pool);
+    for (int t = 0; trainer->share && t < trainer->thread_count; t++) {
+        ink_workspace_fini(&trainer->share[t].workspace);
+        free(trainer->share[t].gradient);
+    }
+    free(trainer->share);
+    ink_optimizer_fini(&trainer->optimizer);
+    free(trainer->block);
+    free(trainer->turned);
+    free(trainer->average);
+    free(trainer->order);
+    ink_plan_destroy(&trainer->plan);
+    ink_snapshot_unrefp(&trainer->best);
+}
+
+/* The best validated weights; without any the newest, or those of the start if the newest are no
+ * numbers. */
+static enum ink_status
+finish(struct trainer *trainer, bool is_finite, struct ink_train_result *out_result,
+       struct ink_err *err)
+{
+    if (!trainer->best && !is_finite)
+        trainer->best = ink_snapshot_ref(trainer->start);
+    if (!trainer->best) {
+        struct ink_snapshot *newest;
+        enum ink_status status = make_snapshot(trainer, &newest, err);
+
+        if (status)
+            return status;
+        trainer->best = newest;
+    }
+    hand_out(trainer, trainer->best);
+    report(trainer);
+    out_result->best = trainer->best;
+    out_result->progress = trainer->progress;
+    trainer->best = NULL;
+    return INK_OK;
+}
+
+enum ink_status
+ink_train_run(const struct ink_snapshot *start, const struct ink_dataset *train,
+              const struct ink_dataset *validation, const struct ink_train_options *options,
+              const struct ink_train_observer *observer, const atomic_bool *cancel,
+              struct ink_train_result *out_result, struct ink_err *err)
+{
+    INK_CLEANUP(ink_freep) struct trainer *trainer = NULL;
+    struct ink_err finish_err;
+    enum ink_status status, finished;
+
+    assert(start && train && options && out_result);
+    *out_result = (struct ink_train_result){0};
+    trainer = calloc(1, sizeof(*trainer));
+    if (!trainer)
+        return ink_fail(err, INK_NOMEM, "no memory for a trainer");
+    trainer->options = options;
+    trainer->train = train;
+    trainer->validation = validation && validation->count > 0 ? validation : NULL;
+    trainer->observer = observer;
+    trainer->cancel = cancel;
+    trainer->start = start;
+    status = trainer_init(trainer, err);
+    if (!status)
+        status = run_epochs(trainer, err);
+    if (!status || status == INK_CANCELLED || status == INK_BADDATA) {
+        out_result->is_cancelled = status == INK_CANCELLED;
+        finished = finish(trainer, status != INK_BADDATA, out_result, &finish_err);
+        if (finished)
+            status = ink_fail(err, finished, "%s", finish_err.message);
+        else if (status == INK_CANCELLED)
+            status = INK_OK;
+    }
+    trainer_fini(trainer);
+    return status;
+}
