@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+
+/* front_ends: what a person does in each of the three notebook front ends. */
+
+const MIME = 'application/vnd.inkling.v1+json';
+
+class Classic {
+    constructor(page, { url, token }) {
+        Object.assign(this, { page, url, token });
+    }
+
+    async open(path, { kernel = true } = {}) {
+        await this.page.goto(`${this.url}notebooks/${path}?token=${this.token}`);
+        await this.loaded(kernel);
+    }
+
+    async reload({ kernel = true } = {}) {
+        await this.page.reload();
+        await this.loaded(kernel);
+    }
+
+    async loaded(kernel) {
+        await this.page.waitForFunction(() => window.Jupyter && Jupyter.notebook && Jupyter.notebook._fully_loaded, null, { timeout: 60000 });
+        if (kernel) await this.page.waitForFunction(() => Jupyter.notebook.kernel && Jupyter.notebook.kernel.is_connected(), null, { timeout: 60000 });
+    }
+
+    async menu(menu, item) {
+        await this.page.locator(menu).click();
+        await this.page.locator(item).click();
+    }
+
+    async runAll() {
+        await this.menu('#celllink', '#run_all_cells');
+        await this.page.waitForFunction(() => Jupyter.notebook.get_cells().every((c) => c.cell_type !== 'code' || !c.get_text().trim() || Number.isInteger(c.input_prompt_number)),
+            null, { timeout: 120000 });
+    }
+
+    /** Run one cell and go on at once. */
+    start(index) {
+        return this.page.evaluate((i) => Jupyter.notebook.get_cell(i).execute(), index);
+    }
+
+    isRunning(index) {
+        return this.page.evaluate((i) => Jupyter.notebook.get_cell(i).input_prompt_number === '*', index);
+    }
+
+    async interrupt() {
+        await this.page.evaluate(() => Jupyter.notebook.kernel.interrupt());
+    }
+
+    async save() {
+        await this.page.locator('#save-notbook button').click();
+        await this.page.waitForFunction(() => !Jupyter.notebook.dirty, null, { timeout: 20000 });
+    }
+
+    async restart() {
+        await this.menu('#kernellink', '#restart_kernel');
+        await this.page.getByRole('button', { name: 'Restart', exact: true }).click();
+        await this.page.waitForFunction(() => Jupyter.notebook.kernel.is_connected(), null, { timeout: 60000 });
+    }
+
+    isTrusted() {
+        return this.page.evaluate(() => Jupyter.notebook.trusted);
+    }
+}
+
+class Lab {
+    constructor(page, { url, token }) {
+        Object.assign(this, { page, url, token });
+    }
+
+    address(path) {
+        return `${this.url}lab/tree/${path}?token=${this.token}&reset`;
+    }
+
+    async open(path, { kernel = true } = {}) {
+        this.path = path;
+        await this.page.goto(this.address(path));
+        await this.loaded(kernel);
+    }
+
+    async reload({ kernel = true } = {}) {
+        await this.page.goto(this.address(this.path));
+        await this.loaded(kernel);
+    }
+
+    async loaded(kernel) {
+        await this.page.locator('.jp-Notebook .jp-Cell').first().waitFor({ timeout: 90000 });
+        if (kernel) await this.idle();
+    }
+
+    /** The kernel's circle is there and hollow. */
+    async idle(timeout = 120000) {
+        await this.page.locator('.jp-Notebook-ExecutionIndicator[data-status=idle]').first().waitFor({ timeout });
+    }
+
+    async menu(menu, item) {
+        await this.page.locator('.lm-MenuBar-item, .p-MenuBar-item').filter({ hasText: new RegExp(`^${menu}$`) }).click();
+        await this.page.locator('.lm-Menu-item').filter({ hasText: item }).first().click();
+    }
+
+    async runAll() {
+        await this.menu('Run', /^Run All Cells/);
+        await this.page.waitForFunction(() => {
+            const prompts = [...document.querySelectorAll('.jp-Notebook .jp-CodeCell .jp-InputPrompt')].map((e) => e.textContent);
+            return prompts.length > 0 && prompts.every((text) => /\[\d+\]/.test(text));
+        }, null, { timeout: 120000 });
+    }
+
+    async start(index) {
+        await this.page.locator('.jp-Notebook .jp-Cell').nth(index).locator('.jp-InputArea-editor').click();
+        await this.page.keyboard.press('Control+Enter');
+    }
+
+    async isRunning(index) {
+        return /\[\*\]/.test(await this.page.locator('.jp-Notebook .jp-Cell').nth(index).locator('.jp-InputPrompt').first().textContent());
+    }
+
+    async interrupt() {
+        await this.menu('Kernel', /^Interrupt Kernel/);
+    }
+
+    async save() {
+        await this.menu('File', /^Save Notebook(?! As)/);
+        await new Promise((done) => setTimeout(done, 1500));
+    }
+
+    async restart() {
+        await this.menu('Kernel', /^Restart Kernel…/);
+        await this.page.locator('.jp-Dialog .jp-mod-accept').click();
+        await this.idle();
+    }
+
+    async isTrusted() {
+        return (await this.page.locator('.jp-NotebookTrustedStatus, [title*="rusted"]').count()) > 0 ? null : null;
+    }
+}
+
+class Notebook7 extends Lab {
+    address(path) {
+        return `${this.url}notebooks/${path}?token=${this.token}`;
+    }
+
+    /** Notebook 7's menu says Save, and Run All Cells as Lab does. */
+    async save() {
+        await this.page.keyboard.press('Escape');
+        await this.menu('File', /^Save Notebook(?! As)|^Save(?! )/);
+        await new Promise((done) => setTimeout(done, 1500));
+    }
+}
+
+const KINDS = { classic: Classic, lab: Lab, notebook7: Notebook7 };
+
+/** @param {'classic' | 'lab' | 'notebook7'} kind */
+export function frontEnd(kind, page, server) {
+    const Kind = KINDS[kind];
+    if (!Kind) throw new Error(`front end ${kind}, expected ${Object.keys(KINDS).join(', ')}`);
+    return new Kind(page, server);
+}
+
+/** The live outputs of a saved notebook. */
+export function liveOutputs(notebook) {
+    return notebook.cells.flatMap((cell) => cell.outputs || []).filter((output) => output.data && output.data[MIME]);
+}
+
+export { MIME };
