@@ -145,7 +145,7 @@ export class DrawView {
         this.brushInput = h('input', { type: 'range', min: Math.round(least * this.size), max: Math.round(most * this.size), step: 1,
             value: Math.round(this.pad.brush), 'aria-label': 'Brush size' });
         this.brushInput.addEventListener('input', () => this.setBrush(Number(this.brushInput.value)));
-        return h('div', { class: 'tools', role: 'toolbar', 'aria-label': 'Drawing tools' },
+        return h('div', { class: 'tools', role: 'group', 'aria-label': 'Drawing tools' },
             this.undoButton, this.redoButton, this.clearButton, this.eraserButton, h('label', { class: 'brush' }, 'Brush', this.brushInput));
     }
 

@@ -135,8 +135,7 @@ export class Pad {
     touch(x, y, factor, wiping) {
         this.wiping = wiping;
         if (!wiping) return this.strokes.begin(x, y, this.brush, factor);
-        this.strokes.beginWipe();
-        return this.strokes.wipe(x, y, this.brush / 4);
+        return this.strokes.beginWipe(x, y, this.brush / 4);
     }
 
     /** @private @param {number} x @param {number} y @param {number | null} factor @param {number} [follow] */

@@ -39,6 +39,12 @@ function distance(px, py, points, i) {
     return Math.hypot(px - ax - t * dx, py - ay - t * dy);
 }
 
+/** @param {number} x @param {number} y @param {number[]} points @param {number} reach */
+function isNear(x, y, points, reach) {
+    for (let i = 0; i < points.length / 2; i++) if (distance(x, y, points, i) <= reach) return true;
+    return false;
+}
+
 export class Strokes {
     constructor() {
         /** @type {Stroke[]} */
@@ -126,18 +132,25 @@ export class Strokes {
         return true;
     }
 
-    /** Begin to wipe: all strokes that one gesture touches come back with one undo. */
-    beginWipe() {
+    /** Begin to wipe at a point: all strokes that one gesture touches come back with one undo. @param {number} x @param {number} y @param {number} reach */
+    beginWipe(x, y, reach) {
         this.end();
         this.wiping = false;
+        this.rawX = x;
+        this.rawY = y;
+        return this.wipe(x, y, reach);
     }
 
-    /** Take away the strokes within `reach` of a point. True when there were any. @param {number} x @param {number} y @param {number} reach */
+    /** Take away the strokes within `reach` of the way to a point. True when there were any. @param {number} x @param {number} y @param {number} reach */
     wipe(x, y, reach) {
-        const rest = this.list.filter(({ points, brush }) => {
-            for (let i = 0; i < points.length / 2; i++) if (distance(x, y, points, i) <= reach + brush / 2) return false;
-            return true;
-        });
+        const steps = Math.max(1, Math.ceil(Math.hypot(x - this.rawX, y - this.rawY) / reach));
+        let rest = this.list;
+        for (let step = 1; step <= steps; step++) {
+            const atX = this.rawX + ((x - this.rawX) * step) / steps, atY = this.rawY + ((y - this.rawY) * step) / steps;
+            rest = rest.filter(({ points, brush }) => !isNear(atX, atY, points, reach + brush / 2));
+        }
+        this.rawX = x;
+        this.rawY = y;
         if (rest.length === this.list.length) return false;
         if (this.wiping) this.show(rest);
         else this.change(rest);

@@ -140,6 +140,7 @@ details p { margin: 6px 0 0; max-width: 70ch; }
   .inkling[data-theme=dark] { --muted: #d5d9ea; --line: #9aa0ba; --bar: #8993ea; }
 }
 @media (forced-colors: active) {
+  .inkling, .inkling[data-theme=dark] { --ink: CanvasText; --accent: Highlight; }
   .bar, .status::before { forced-color-adjust: none; background: CanvasText; }
   .bars .best .bar { background: Highlight; }
   .track { border: 1px solid CanvasText; }
