@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "kernel/install.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -154,6 +155,7 @@ option_value(const char *name, int argc, const char *const argv[], int *index)
     size_t size = strlen(name);
     const char *arg = argv[*index];
 
+    assert(arg);
     if (strncmp(arg, name, size) != 0)
         return NULL;
     if (arg[size] == '=')
