@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#include "model/prepare.h"
+#include "model/prepare_priv.h"
 
 #include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-/* MNIST's frame: digits fill 20x20, the centre of mass lies in the middle of 28x28. */
-enum { SIDE = INK_PICTURE_SIDE, BOX_SIDE = 20 };
+enum { SIDE = INK_PICTURE_SIDE, BOX_SIDE = INK_FRAME_BOX };
 
 /*
  * Where MNIST has the centre of mass, with pixel centres at .5: the means over
@@ -32,17 +31,10 @@ static const struct ink_raster_pen pen = {.width = 2.2F, .softness = 1.1F};
 
 /* ---- the frame ---- */
 
-/* Ink as a whole: where its box and its middle are. */
-struct extent {
-    int left, top, right, bottom; /* the box of pixels that are not 0; right, bottom excluded */
-    double middle_x, middle_y;    /* centre of mass, a pixel's own centre at .5 */
-    double sum;
-};
-
-static struct extent
-measure_extent(const uint8_t *row)
+struct ink_extent
+ink_extent_measure(const uint8_t row[static INK_PICTURE_SIZE])
 {
-    struct extent extent = {.left = SIDE, .top = SIDE};
+    struct ink_extent extent = {.left = SIDE, .top = SIDE};
     unsigned sum = 0, sum_x = 0, sum_y = 0;
 
     for (int y = 0; y < SIDE; y++)
@@ -73,16 +65,23 @@ clamp(int value, int low, int high)
     return value < low ? low : value > high ? high : value;
 }
 
-/* Move by whole pixels so that the centre of mass comes to the middle, without losing ink. */
-static void
-center(uint8_t *row, int *out_right, int *out_down)
+bool
+ink_extent_is_framed(const struct ink_extent *extent)
 {
-    struct extent extent = measure_extent(row);
+    return extent->sum > 0 && extent->right - extent->left <= BOX_SIDE &&
+           extent->bottom - extent->top <= BOX_SIDE && fabs(extent->middle_x - MIDDLE) <= 1 &&
+           fabs(extent->middle_y - MIDDLE) <= 1;
+}
+
+void
+ink_extent_center(uint8_t row[static INK_PICTURE_SIZE], int *out_right, int *out_down)
+{
+    struct ink_extent extent = ink_extent_measure(row);
     uint8_t moved[INK_PICTURE_SIZE] = {0};
     int right, down;
 
     *out_right = *out_down = 0;
-    if (extent.sum <= 0)
+    if (extent.sum == 0)
         return;
     right = clamp((int)lround(MIDDLE - extent.middle_x), -extent.left, SIDE - extent.right);
     down = clamp((int)lround(MIDDLE - extent.middle_y), -extent.top, SIDE - extent.bottom);
@@ -125,7 +124,7 @@ ink_prepare_drawing(const struct ink_drawing *drawing, uint8_t out_row[static IN
                                   .to_x = (float)SIDE / 2,
                                   .to_y = (float)SIDE / 2};
     ink_raster_draw(drawing, &fit, &pen, &raster);
-    center(out_row, &moved_right, &moved_down);
+    ink_extent_center(out_row, &moved_right, &moved_down);
     (void)snprintf(out_preparation->text, sizeof(out_preparation->text),
                    "redrawn with a pen of %.1f pixels, scaled %.3g, moved %+d,%+d",
                    (double)pen.width, (double)fit.scale, moved_right, moved_down);
