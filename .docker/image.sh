@@ -70,6 +70,10 @@ step_notebook() {
     export JUPYTER_DATA_DIR=/var/lib/inkling/jupyter JUPYTER_CONFIG_DIR=/var/lib/inkling/jupyter/config
     export JUPYTER_RUNTIME_DIR=/tmp/jupyter IPYTHONDIR=/tmp/ipython JUPYTER_TOKEN="${TOKEN-}"
     [ -n "$JUPYTER_TOKEN" ] || unset JUPYTER_TOKEN
+    # JupyterLab asks whether it may fetch news and look for updates: no.
+    mkdir -p $JUPYTER_CONFIG_DIR/labconfig
+    echo '{"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}}' \
+        >$JUPYTER_CONFIG_DIR/labconfig/page_config.json
     cd "$HOME/notebooks"
     if [ -e /usr/lib/python3/dist-packages/notebook/app.py ]; then
         front_end=jupyter-notebook page=/notebooks/client.ipynb

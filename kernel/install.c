@@ -102,7 +102,7 @@ ink_install_write(const char *data_dir, const char *program, struct ink_err *err
         return ink_fail(err, INK_BADARG, "--program: '%s' is not an absolute path", program);
     for (size_t i = 0; i < FOLDER_COUNT; i++)
         if ((status = join(&path, data_dir, folders[i], err)) ||
-            (status = ink_file_make_dir(path.bytes, err)))
+            (status = ink_file_make_dir(ink_buf_text(&path), err)))
             return status;
     for (size_t i = 0; i < FILE_COUNT; i++) {
         const struct ink_asset *asset = ink_asset_find(files[i].asset);
@@ -110,13 +110,13 @@ ink_install_write(const char *data_dir, const char *program, struct ink_err *err
         if (!asset)
             return ink_fail(err, INK_BUG, "this program was built without %s", files[i].asset);
         if ((status = join(&path, data_dir, files[i].target, err)) ||
-            (status = ink_file_write(path.bytes, asset->bytes, asset->size, err)))
+            (status = ink_file_write(ink_buf_text(&path), asset->bytes, asset->size, err)))
             return status;
     }
     if ((status = format_kernelspec(&spec, program, err)) ||
         (status = join(&path, data_dir, KERNEL_DIR "/kernel.json", err)))
         return status;
-    return ink_file_write(path.bytes, spec.bytes, spec.size, err);
+    return ink_file_write(ink_buf_text(&path), spec.bytes, spec.size, err);
 }
 
 enum ink_status
@@ -127,20 +127,21 @@ ink_install_remove(const char *data_dir, struct ink_err *err)
 
     if ((status = join(&path, data_dir, KERNEL_DIR "/kernel.json", err)))
         return status;
-    if (unlink(path.bytes) < 0)
-        return ink_fail_errno(err, "cannot remove '%s'", path.bytes);
+    if (unlink(ink_buf_text(&path)) < 0)
+        return ink_fail_errno(err, "cannot remove '%s'", ink_buf_text(&path));
     for (size_t i = 0; i < FILE_COUNT; i++) {
         if ((status = join(&path, data_dir, files[i].target, err)))
             return status;
-        if (unlink(path.bytes) < 0 && errno != ENOENT)
-            return ink_fail_errno(err, "cannot remove '%s'", path.bytes);
+        if (unlink(ink_buf_text(&path)) < 0 && errno != ENOENT)
+            return ink_fail_errno(err, "cannot remove '%s'", ink_buf_text(&path));
     }
     for (size_t i = 0; i < FOLDER_COUNT; i++) {
         if ((status = join(&path, data_dir, folders[i], err)))
             return status;
         /* Somebody else's file keeps the folder. */
-        if (rmdir(path.bytes) < 0 && errno != ENOENT && errno != ENOTEMPTY && errno != EEXIST)
-            return ink_fail_errno(err, "cannot remove '%s'", path.bytes);
+        if (rmdir(ink_buf_text(&path)) < 0 && errno != ENOENT && errno != ENOTEMPTY &&
+            errno != EEXIST)
+            return ink_fail_errno(err, "cannot remove '%s'", ink_buf_text(&path));
     }
     return INK_OK;
 }
@@ -201,9 +202,11 @@ parse_options(int argc, const char *const argv[], struct options *out_options, s
 static enum ink_status
 find_data_dir(const struct options *options, struct ink_buf *out_path, struct ink_err *err)
 {
+    /* NOLINTBEGIN(concurrency-mt-unsafe): there is one thread yet */
     const char *data_dir = getenv("JUPYTER_DATA_DIR");
     const char *xdg = getenv("XDG_DATA_HOME");
     const char *home = getenv("HOME");
+    /* NOLINTEND(concurrency-mt-unsafe) */
 
     if (options->prefix)
         ink_buf_printf(out_path, "%s/share/jupyter", options->prefix);
@@ -276,13 +279,13 @@ ink_install_run(int argc, const char *const argv[], struct ink_buf *out, struct 
     if ((status = find_data_dir(&options, &data_dir, err)))
         return status;
     if (!is_install)
-        status = ink_install_remove(data_dir.bytes, err);
+        status = ink_install_remove(ink_buf_text(&data_dir), err);
     else if (options.program)
-        status = ink_install_write(data_dir.bytes, options.program, err);
+        status = ink_install_write(ink_buf_text(&data_dir), options.program, err);
     else if (!(status = find_program(&program, err)))
-        status = ink_install_write(data_dir.bytes, program.bytes, err);
+        status = ink_install_write(ink_buf_text(&data_dir), ink_buf_text(&program), err);
     if (status)
         return status;
-    return format_done(is_install ? "installed" : "removed", data_dir.bytes, options.is_json, out,
-                       err);
+    return format_done(is_install ? "installed" : "removed", ink_buf_text(&data_dir),
+                       options.is_json, out, err);
 }

@@ -33,7 +33,10 @@ view(struct ink_comm *comm, const struct ink_jupyter_request *request,
     if (!request)
         return seen;
     seen.data = ink_request_find(request, "data");
-    if (!ink_json_is_object(seen.data))
+    if (ink_json_is_object(seen.data))
+        seen.text = ink_content_member(request->wire.content.bytes, request->wire.content.size,
+                                       "data", &seen.text_size);
+    if (!seen.text)
         seen.data = NULL;
     seen.buffer_count = request->wire.buffer_count;
     for (size_t i = 0; i < seen.buffer_count; i++)

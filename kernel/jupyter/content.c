@@ -179,6 +179,60 @@ ink_content_failure(struct ink_buf *buf, enum ink_status status, const struct in
     ink_buf_putc(buf, '}');
 }
 
+/* The offset behind the string that starts at text[at]. */
+static size_t
+skip_string(const char *text, size_t size, size_t at)
+{
+    for (at++; at < size && text[at] != '"'; at++)
+        at += text[at] == '\\';
+    return at + 1 < size ? at + 1 : size;
+}
+
+/* The offset of the comma or brace that ends the member text[at] is in. */
+static size_t
+skip_member(const char *text, size_t size, size_t at)
+{
+    int depth = 0;
+
+    while (at < size) {
+        char byte = text[at];
+
+        if (depth == 0 && (byte == ',' || byte == '}'))
+            return at;
+        depth += byte == '{' || byte == '[';
+        depth -= byte == '}' || byte == ']';
+        at = byte == '"' ? skip_string(text, size, at) : at + 1;
+    }
+    return size;
+}
+
+const char *
+ink_content_member(const char *object, size_t size, const char *name, size_t *out_size)
+{
+    size_t name_size = strlen(name), at = 0;
+
+    while (at < size && object[at] != '{')
+        at++;
+    while (at < size && object[at] != '}') {
+        const char *key = memchr(object + at, '"', size - at);
+        size_t end, value;
+
+        if (!key)
+            return NULL;
+        value = skip_string(object, size, (size_t)(key - object));
+        end = skip_member(object, size, value);
+        if (value == (size_t)(key - object) + name_size + 2 &&
+            memcmp(key + 1, name, name_size) == 0) {
+            while (value < end && object[value] != ':')
+                value++;
+            *out_size = end - value - 1;
+            return object + value + 1;
+        }
+        at = end;
+    }
+    return NULL;
+}
+
 static bool
 is_continuation(char byte)
 {

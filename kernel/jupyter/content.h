@@ -44,6 +44,12 @@ void ink_content_error(struct ink_buf *buf, const char *ename, const char *evalu
 void ink_content_failure(struct ink_buf *buf, enum ink_status status, const struct ink_err *err);
 
 /*
+ * The text of an object's member within the object's own text, which ink_json_parse has accepted.
+ * NULL if it is absent, or its name is written with escapes.
+ */
+const char *ink_content_member(const char *object, size_t size, const char *name, size_t *out_size);
+
+/*
  * Positions: the protocol counts Unicode code points, C counts bytes. `text`
  * is valid UTF-8. Beyond the end is the end, before the start the start.
  */

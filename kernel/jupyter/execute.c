@@ -59,13 +59,14 @@ ink_execute_wait_answer(struct ink_jupyter_request *request, struct ink_buf *out
 
 /* One user expression: its bundle, or why there is none. */
 static void
-put_expression(const struct ink_jupyter_app *app, const char *expression, struct ink_buf *buf)
+put_expression(struct ink_jupyter_request *request, const char *expression, struct ink_buf *buf)
 {
+    const struct ink_jupyter_app *app = request->kernel->app;
     INK_CLEANUP(ink_buf_fini) struct ink_buf text = {0};
     struct ink_jupyter_bundle bundle = {.buf = &text};
     struct ink_err err;
     enum ink_status status = app->evaluate
-                                 ? app->evaluate(app->user, expression, &bundle, &err)
+                                 ? app->evaluate(app->user, request, expression, &bundle, &err)
                                  : ink_fail(&err, INK_BADARG, "this kernel has no expressions");
 
     if (!status)
@@ -78,7 +79,7 @@ put_expression(const struct ink_jupyter_app *app, const char *expression, struct
 }
 
 static void
-put_expressions(const struct ink_jupyter_request *request, struct ink_buf *buf)
+put_expressions(struct ink_jupyter_request *request, struct ink_buf *buf)
 {
     const struct ink_json *wanted = ink_request_find(request, "user_expressions");
     bool is_first = true;
@@ -92,7 +93,7 @@ put_expressions(const struct ink_jupyter_request *request, struct ink_buf *buf)
         is_first = false;
         ink_content_text(buf, ink_json_name(each));
         ink_buf_putc(buf, ':');
-        put_expression(request->kernel->app, ink_json_string(each, ""), buf);
+        put_expression(request, ink_json_string(each, ""), buf);
     }
     ink_buf_putc(buf, '}');
 }

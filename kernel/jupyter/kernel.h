@@ -75,6 +75,8 @@ struct ink_jupyter_comm {
     const char *id;
     const char *target;
     const struct ink_json *data; /* an object, or NULL */
+    const char *text;            /* [text_size] the same as JSON text; NULL if data is */
+    size_t text_size;
     const struct ink_jupyter_data
         *buffers; /* [buffer_count], mime NULL; not covered by signatures */
     size_t buffer_count;
@@ -114,8 +116,9 @@ struct ink_jupyter_app {
     /* All below may be NULL. */
 
     /* The value of a user expression, after a cell that succeeded. */
-    enum ink_status (*evaluate)(void *user, const char *expression,
-                                struct ink_jupyter_bundle *out_bundle, struct ink_err *err);
+    enum ink_status (*evaluate)(void *user, struct ink_jupyter_request *request,
+                                const char *expression, struct ink_jupyter_bundle *out_bundle,
+                                struct ink_err *err);
 
     /* Completions at byte offset `cursor` of `code`. */
     void (*complete)(void *user, const char *code, size_t cursor,

@@ -300,10 +300,11 @@ execute(void *user, struct ink_jupyter_request *request, const char *code, struc
 }
 
 static enum ink_status
-evaluate(void *user, const char *expression, struct ink_jupyter_bundle *out_bundle,
-         struct ink_err *err)
+evaluate(void *user, struct ink_jupyter_request *request, const char *expression,
+         struct ink_jupyter_bundle *out_bundle, struct ink_err *err)
 {
     (void)user;
+    (void)request;
     if (strncmp(expression, "bad", 3) == 0)
         return ink_fail(err, INK_NOTFOUND, "no %s here", expression);
     ink_jupyter_bundle_add(out_bundle, "text/plain", expression, strlen(expression));
