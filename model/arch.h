@@ -37,13 +37,15 @@ enum {
 };
 
 /* op, its word in the text */
-#define INK_OP_MAP(X)                                                                     \
-    X(INPUT, "input")                                                                     \
-    X(CONV, "conv") X(DENSE, "dense") X(RELU, "relu") X(LEAKYRELU, "leakyrelu")           \
-        X(SIGMOID, "sigmoid") X(TANH, "tanh") X(MAXPOOL, "maxpool") X(AVGPOOL, "avgpool") \
-            X(GLOBALPOOL, "globalpool") X(BATCHNORM, "batchnorm") X(ADD, "add")           \
-                X(CONCAT, "concat") X(FLATTEN, "flatten") X(DROPOUT, "dropout")           \
-                    X(SOFTMAX, "softmax")
+/* clang-format off */
+#define INK_OP_MAP(X)                                                        \
+    X(INPUT, "input")       X(CONV, "conv")           X(DENSE, "dense")       \
+    X(RELU, "relu")         X(LEAKYRELU, "leakyrelu") X(SIGMOID, "sigmoid")   \
+    X(TANH, "tanh")         X(MAXPOOL, "maxpool")     X(AVGPOOL, "avgpool")   \
+    X(GLOBALPOOL, "globalpool")                       X(BATCHNORM, "batchnorm") \
+    X(ADD, "add")           X(CONCAT, "concat")       X(FLATTEN, "flatten")   \
+    X(DROPOUT, "dropout")   X(SOFTMAX, "softmax")
+/* clang-format on */
 
 enum ink_op {
 #define X(name, word) INK_OP_##name,

@@ -322,7 +322,7 @@ forward_node(const struct run *run, int index)
     case INK_OP_COUNT:
         break;
     }
-    assert(!"an op without a forward function");
+    assert(false && "an op without a forward function");
 }
 
 void
