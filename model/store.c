@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/parse.h"
+#include "model/snapshot_priv.h"
 
 enum { VERSION_MAX = 999999999, NAME_SIZE_MAX = 63, PUBLISH_TRIES = 100 };
 
@@ -190,6 +191,8 @@ ink_store_load(const char *store, const char *name, int version,
 {
     INK_CLEANUP(ink_freep) struct ink_store_entry *entries = NULL;
     INK_CLEANUP(ink_buf_fini) struct ink_buf path = {0}, known = {0};
+    INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *loaded = NULL;
+    struct ink_record record;
     enum ink_status status;
     size_t count;
     int found = 0;
@@ -211,7 +214,15 @@ ink_store_load(const char *store, const char *name, int version,
     }
     ink_buf_printf(&path, "%s/%s/%d/" WEIGHTS_FILE, store, name, found);
     status = ink_buf_check(&path, err);
-    return status ? status : ink_snapshot_load(ink_buf_text(&path), out_snapshot, err);
+    if (!status)
+        status = ink_snapshot_load(ink_buf_text(&path), &loaded, err);
+    if (status)
+        return status;
+    /* The file was written before its number was known. */
+    record = *ink_snapshot_record(loaded);
+    record.version = found;
+    (void)snprintf(record.name, sizeof(record.name), "%s", name);
+    return ink_snapshot_copy(loaded, &record, out_snapshot, err);
 }
 
 /* ---- publishing ---- */

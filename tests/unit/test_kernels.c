@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kernels: every table that this processor can run against the reference, on odd shapes.
+ *
+ * Numbers are of size 1; a sum of n products in float may be off by about
+ * n * 2^-24 of its parts' sizes: TOLERANCE a part is generous and still finds a
+ * wrong index, which is off by whole numbers.
+ */
+
+#include "tests/unit/ink_test.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "model/kernels/kernels.h"
+#include "model/net.h"
+
+static const float tolerance = 2e-6F;
+
+static struct ink_rng rng;
+
+static float *
+noise(size_t count)
+{
+    float *block = ink_floats(count);
+
+    assert_non_null(block);
+    for (size_t i = 0; i < count; i++)
+        block[i] = ink_rng_between(&rng, -1, 1);
+    return block;
+}
+
+static float *
+copy_of(const float *from, size_t count)
+{
+    float *block = ink_floats(count);
+
+    assert_non_null(block);
+    memcpy(block, from, count * sizeof(*block));
+    return block;
+}
+
+static void
+assert_near(const char *kernel, const char *what, const float *got, const float *want, size_t count,
+            double allowed)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!(fabs((double)got[i] - (double)want[i]) <= allowed))
+            fail_msg("%s %s: number %zu of %zu is %g, the reference says %g", kernel, what, i,
+                     count, (double)got[i], (double)want[i]);
+}
+
+static const struct ink_kernels *
+tables(const struct ink_kernels *out[static 4], size_t *out_fast)
+{
+    *out_fast = ink_kernels_list(out) - 1;
+    return out[*out_fast];
+}
+
+/* in_width, in, out, kernel height, width, stride, out height, width */
+static const struct ink_conv convs[] = {
+    {28, 1, 32, 3, 3, 1, 26, 26}, {9, 3, 5, 3, 3, 1, 7, 7},    {11, 17, 33, 2, 4, 1, 4, 8},
+    {12, 4, 16, 3, 3, 2, 5, 5},   {30, 2, 8, 3, 3, 2, 14, 14}, {1, 600, 19, 1, 1, 1, 1, 1},
+    {9, 1100, 10, 1, 1, 1, 1, 9}, {15, 5, 1, 5, 5, 3, 4, 4},   {16, 16, 48, 1, 1, 1, 16, 16},
+    {19, 7, 20, 1, 3, 1, 3, 17},  {6, 6, 31, 6, 6, 1, 1, 1},   {40, 2, 16, 1, 1, 3, 5, 13},
+};
+
+static void
+check_conv(const struct ink_kernels *fast, const struct ink_kernels *reference,
+           const struct ink_conv *conv)
+{
+    size_t in = (size_t)((conv->out_height - 1) * conv->stride + conv->kernel_height) *
+                (size_t)conv->in_width * (size_t)conv->in_channels;
+    size_t outs = (size_t)conv->out_channels, panels = (outs + 15) / 16 * 16;
+    size_t window = (size_t)(conv->kernel_height * conv->kernel_width) * (size_t)conv->in_channels;
+    size_t pixels = (size_t)conv->out_height * (size_t)conv->out_width, out = pixels * outs;
+    float *x = noise(in), *w = noise(window * panels), *bias = noise(panels);
+    float *want = noise(out + 16), *got = copy_of(want, out + 16);
+    float *dw_want = noise(window * panels), *dw_got;
+
+    for (size_t i = 0; i < window * panels; i++) /* unused channels of the last panel are zero */
+        if (i / (window * 16) * 16 + i % 16 >= outs)
+            w[i] = dw_want[i] = 0;
+    dw_got = copy_of(dw_want, window * panels);
+    for (int relu = 0; relu < 2; relu++) {
+        reference->conv(conv, x, w, relu ? bias : NULL, relu, want);
+        fast->conv(conv, x, w, relu ? bias : NULL, relu, got);
+        assert_near(fast->name, "conv", got, want, out + 16, (double)window * (double)tolerance);
+    }
+    reference->conv_add(conv, x, w, want);
+    fast->conv_add(conv, x, w, got);
+    assert_near(fast->name, "conv_add", got, want, out + 16, (double)window * (double)tolerance);
+    for (int added = 1; added >= 0; added--) {
+        reference->conv_weights(conv, x, want, added, dw_want);
+        fast->conv_weights(conv, x, want, added, dw_got);
+        assert_near(fast->name, "conv_weights", dw_got, dw_want, window * panels,
+                    (double)pixels * (double)window * (double)tolerance);
+    }
+    free(x);
+    free(w);
+    free(bias);
+    free(want);
+    free(got);
+    free(dw_want);
+    free(dw_got);
+}
+
+static void
+convolutions_agree(void **state)
+{
+    const struct ink_kernels *all[4], *reference;
+    size_t fast;
+
+    (void)state;
+    reference = tables(all, &fast);
+    for (size_t i = 0; i < fast; i++)
+        for (size_t j = 0; j < sizeof(convs) / sizeof(*convs); j++)
+            check_conv(all[i], reference, &convs[j]);
+}
+
+/* The reference itself, by hand: 2 channels of 3x3, one 2x2 window, numbers that are exact. */
+static void
+reference_is_right_by_hand(void **state)
+{
+    const struct ink_conv conv = {3, 2, 1, 2, 2, 1, 2, 2};
+    const struct ink_kernels *all[4], *reference;
+    float x[18 + 64] = {0}, w[8 * 16] = {0}, bias[16] = {0.5F}, y[4 + 16] = {0};
+    size_t fast;
+
+    (void)state;
+    reference = tables(all, &fast);
+    for (int i = 0; i < 9; i++) {
+        x[2 * i] = (float)(i + 1); /* channel 0: 1..9; channel 1: its negative, doubled */
+        x[2 * i + 1] = (float)(-2 * (i + 1));
+    }
+    for (int i = 0; i < 4; i++) { /* channel 0: 1 2 3 4; channel 1: 0 0 0 1 */
+        w[(size_t)i * 32] = (float)(i + 1);
+        w[(size_t)i * 32 + 16] = i == 3;
+    }
+    reference->conv(&conv, x, w, bias, false, y);
+    /* top left: 1*1 + 2*2 + 3*4 + 4*5 = 37, - 2 * 5 = 27, + 0.5 */
+    assert_true(y[0] == 27.5F);
+    assert_true(y[1] == 2 + 6 + 15 + 24 - 12 + 0.5F);
+    assert_true(y[3] == 5 + 12 + 24 + 36 - 18 + 0.5F);
+}
+
+static void
+check_pools(const struct ink_kernels *fast, const struct ink_kernels *reference,
+            const struct ink_pool_form *form)
+{
+    size_t channels = (size_t)form->channels;
+    size_t in = (size_t)((form->out_height - 1) * form->stride + form->kernel_height) *
+                (size_t)form->in_width * channels;
+    size_t out = (size_t)form->out_height * (size_t)form->out_width * channels;
+    float *x = noise(in), *want = noise(out), *got = noise(out);
+    float *dx_want = noise(in), *dx_got = copy_of(dx_want, in);
+    uint8_t *place_want = calloc(out, 1), *place_got = calloc(out, 1);
+
+    assert_non_null(place_want);
+    assert_non_null(place_got);
+    reference->maxpool(form, x, want, place_want);
+    fast->maxpool(form, x, got, place_got);
+    assert_memory_equal(got, want, out * sizeof(*got));
+    assert_memory_equal(place_got, place_want, out);
+    reference->maxpool_backward(form, want, place_want, dx_want);
+    fast->maxpool_backward(form, want, place_want, dx_got);
+    assert_near(fast->name, "maxpool_backward", dx_got, dx_want, in, 1e-5);
+    reference->avgpool(form, x, want);
+    fast->avgpool(form, x, got);
+    assert_near(fast->name, "avgpool", got, want, out, 1e-5);
+    reference->avgpool_backward(form, want, dx_want);
+    fast->avgpool_backward(form, want, dx_got);
+    assert_near(fast->name, "avgpool_backward", dx_got, dx_want, in, 1e-5);
+    free(x);
+    free(want);
+    free(got);
+    free(dx_want);
+    free(dx_got);
+    free(place_want);
+    free(place_got);
+}
+
+static void
+pools_agree(void **state)
+{
+    static const struct ink_pool_form forms[] = {
+        {28, 32, 2, 2, 2, 14, 14}, {7, 5, 3, 3, 2, 3, 3},    {9, 17, 2, 3, 1, 4, 7},
+        {7, 10, 7, 7, 1, 1, 1},    {16, 1, 16, 16, 1, 1, 1},
+    };
+    const struct ink_kernels *all[4], *reference;
+    size_t fast;
+
+    (void)state;
+    reference = tables(all, &fast);
+    for (size_t i = 0; i < fast; i++)
+        for (size_t j = 0; j < sizeof(forms) / sizeof(*forms); j++)
+            check_pools(all[i], reference, &forms[j]);
+}
+
+static void
+check_elements(const struct ink_kernels *fast, const struct ink_kernels *reference, size_t count)
+{
+    static const enum ink_op ops[] = {INK_OP_RELU, INK_OP_LEAKYRELU, INK_OP_SIGMOID, INK_OP_TANH};
+    float *x = noise(count), *dy = noise(count), *want = noise(count), *got = copy_of(want, count);
+
+    x[0] = 0;
+    for (size_t i = 0; i < sizeof(ops) / sizeof(*ops); i++) {
+        reference->activate(ops[i], 0.1F, count, x, want);
+        fast->activate(ops[i], 0.1F, count, x, got);
+        assert_near(fast->name, ink_op_name(ops[i]), got, want, count, 1e-6);
+        memcpy(got, x, count * sizeof(*got)); /* in place */
+        fast->activate(ops[i], 0.1F, count, got, got);
+        assert_near(fast->name, ink_op_name(ops[i]), got, want, count, 1e-6);
+        reference->activate_backward(ops[i], 0.1F, count, x, dy, want);
+        memcpy(got, dy, count * sizeof(*got));
+        fast->activate_backward(ops[i], 0.1F, count, x, got, got);
+        assert_near(fast->name, ink_op_name(ops[i]), got, want, count, 1e-6);
+    }
+    reference->add(count, x, want);
+    fast->add(count, x, got);
+    assert_near(fast->name, "add", got, want, count, 1e-6);
+    reference->average(count, 0.9F, x, want);
+    fast->average(count, 0.9F, x, got);
+    assert_near(fast->name, "average", got, want, count, 1e-6);
+    free(x);
+    free(dy);
+    free(want);
+    free(got);
+}
+
+static void
+check_norms(const struct ink_kernels *fast, const struct ink_kernels *reference, size_t pixels,
+            size_t channels)
+{
+    size_t count = pixels * channels;
+    float *x = noise(count), *dy = noise(count), *want = noise(count), *got = copy_of(want, count);
+    float *line = noise(3 * channels), *sums = noise(2 * channels);
+    float *sums_got = copy_of(sums, 2 * channels);
+    double allowed = (double)pixels * (double)tolerance + 1e-6;
+
+    reference->moments(pixels, channels, x, sums, sums + channels);
+    fast->moments(pixels, channels, x, sums_got, sums_got + channels);
+    assert_near(fast->name, "moments", sums_got, sums, 2 * channels, allowed);
+    reference->norm_sums(pixels, channels, x, dy, line, sums);
+    fast->norm_sums(pixels, channels, x, dy, line, sums_got);
+    assert_near(fast->name, "norm_sums", sums_got, sums, 2 * channels, 2 * allowed);
+    reference->sum_pixels(pixels, channels, x, sums);
+    fast->sum_pixels(pixels, channels, x, sums_got);
+    assert_near(fast->name, "sum_pixels", sums_got, sums, channels, 3 * allowed);
+    reference->scale_shift(pixels, channels, x, line, line + channels, want);
+    fast->scale_shift(pixels, channels, x, line, line + channels, got);
+    assert_near(fast->name, "scale_shift", got, want, count, 1e-6);
+    reference->norm_backward(pixels, channels, x, dy, line, want);
+    fast->norm_backward(pixels, channels, x, dy, line, got);
+    assert_near(fast->name, "norm_backward", got, want, count, 1e-6);
+    free(x);
+    free(dy);
+    free(want);
+    free(got);
+    free(line);
+    free(sums);
+    free(sums_got);
+}
+
+static void
+check_steps(const struct ink_kernels *fast, const struct ink_kernels *reference, size_t count)
+{
+    const struct ink_step step = {.rate = 0.01F,
+                                  .scale = 0.5F,
+                                  .momentum = 0.9F,
+                                  .beta1 = 0.9F,
+                                  .beta2 = 0.99F,
+                                  .epsilon = 1e-8F,
+                                  .correction1 = 2,
+                                  .correction2 = 3,
+                                  .decay = 0.1F,
+                                  .shrink = 0.02F};
+    float *gradient = noise(count), *mean = noise(count), *square = noise(count);
+    float *weights = noise(count), *mean_got = copy_of(mean, count), *square_got;
+    float *weights_got = copy_of(weights, count);
+
+    for (size_t i = 0; i < count; i++)
+        square[i] = fabsf(square[i]) + 0.1F;
+    square_got = copy_of(square, count);
+    for (int round = 0; round < 3; round++) {
+        reference->adam(&step, count, gradient, mean, square, weights);
+        fast->adam(&step, count, gradient, mean_got, square_got, weights_got);
+        reference->sgd(&step, count, gradient, mean, weights);
+        fast->sgd(&step, count, gradient, mean_got, weights_got);
+    }
+    assert_near(fast->name, "step: mean", mean_got, mean, count, 1e-5);
+    assert_near(fast->name, "step: square", square_got, square, count, 1e-5);
+    assert_near(fast->name, "step: weights", weights_got, weights, count, 1e-5);
+    free(gradient);
+    free(mean);
+    free(square);
+    free(weights);
+    free(mean_got);
+    free(square_got);
+    free(weights_got);
+}
+
+static void
+the_rest_agrees(void **state)
+{
+    static const size_t sizes[] = {1, 3, 16, 17, 100, 1031};
+    const struct ink_kernels *all[4], *reference;
+    size_t fast;
+
+    (void)state;
+    reference = tables(all, &fast);
+    for (size_t i = 0; i < fast; i++)
+        for (size_t j = 0; j < sizeof(sizes) / sizeof(*sizes); j++) {
+            check_elements(all[i], reference, sizes[j]);
+            check_steps(all[i], reference, sizes[j]);
+            check_norms(all[i], reference, sizes[j], 7);
+            check_norms(all[i], reference, 49, sizes[j]);
+        }
+}
+
+static void
+tables_are_named_and_complete(void **state)
+{
+    const struct ink_kernels *all[4];
+    size_t count = ink_kernels_list(all);
+
+    (void)state;
+    assert_true(count >= 2);
+    assert_string_equal(all[count - 1]->name, "reference");
+    assert_string_equal(all[count - 2]->name, "baseline");
+    for (size_t i = 0; i < count; i++)
+        print_message("have %s\n", all[i]->name);
+    assert_ptr_equal(ink_kernels(), ink_kernels());
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tables_are_named_and_complete),
+        cmocka_unit_test(reference_is_right_by_hand),
+        cmocka_unit_test(convolutions_agree),
+        cmocka_unit_test(pools_agree),
+        cmocka_unit_test(the_rest_agrees),
+    };
+
+    ink_rng_init(&rng, 7, 0);
+    return cmocka_run_group_tests_name("kernels", tests, NULL, NULL);
+}

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * layers: gradients of every kind of node against central differences.
+ *
+ * The loss of a whole small network on noise is computed in double from the
+ * scores; a parameter is moved by a step both ways. Scores are floats, so a
+ * quotient is known to about 1e-6 / step. A kink (relu, maxpool) between the two
+ * points spoils it: then a smaller step has to do, with a wider tolerance.
+ */
+
+#include "tests/unit/ink_test.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "model/net.h"
+#include "model/predictor.h"
+#include "model/snapshot_priv.h"
+
+enum { PICTURES = 3, SAMPLES = 12 };
+
+static const struct {
+    double step, tolerance; /* of the quotient, or of 1 if that is more */
+} tries[] = {{2e-3, 4e-3}, {5e-4, 8e-3}, {1.5e-4, 2e-2}};
+
+#define HEAD "image: input 1x28x28\nsmall: avgpool 4x4\n" /* 7x7: fast enough for ASan */
+
+static const struct {
+    const char *name, *text;
+} nets[] = {
+    {"dense", HEAD "f: flatten\nd: dense 12\nt: tanh\ne: dense 10 bias=no\n"},
+    {"conv", HEAD "c: conv 5 3x3\nt: tanh\nd: conv 3 2x3 bias=no\nf: flatten\ne: dense 10\n"},
+    {"conv, stride and pad",
+     HEAD "c: conv 4 3x3 pad=1\nt: tanh\nd: conv 3 3x3 stride=2 pad=1\nf: flatten\ne: dense 10\n"},
+    {"conv, stride that leaves a rest",
+     HEAD "c: conv 4 1x1\nt: tanh\nd: conv 18 2x2 stride=3\nf: flatten\ne: dense 10\n"},
+    {"relu", HEAD "c: conv 4 3x3\nr: relu\nd: conv 4 3x3\ns: relu\nf: flatten\ne: dense 10\n"},
+    {"leakyrelu", HEAD "c: conv 4 3x3\nl: leakyrelu 0.3\nf: flatten\ne: dense 10\n"},
+    {"sigmoid", HEAD "c: conv 4 3x3\ns: sigmoid\nd: conv 4 3x3\nf: flatten\ne: dense 10\n"},
+    {"sigmoid behind relu", HEAD "c: conv 4 3x3\nr: relu\ns: sigmoid\nf: flatten\ne: dense 10\n"},
+    {"tanh behind relu", HEAD "c: conv 4 3x3\nr: relu\ns: tanh\nf: flatten\ne: dense 10\n"},
+    {"relu behind sigmoid", HEAD "c: conv 4 3x3\nr: sigmoid\ns: relu\nf: flatten\ne: dense 10\n"},
+    {"maxpool", HEAD "c: conv 4 2x2\nt: tanh\np: maxpool 2x2\nf: flatten\ne: dense 10\n"},
+    {"maxpool that overlaps",
+     HEAD "c: conv 4 3x3\nt: tanh\np: maxpool 3x2 stride=1\nf: flatten\ne: dense 10\n"},
+    {"avgpool", HEAD "c: conv 4 3x3\nt: tanh\np: avgpool 3x3 stride=1\nf: flatten\ne: dense 10\n"},
+    {"globalpool", HEAD "c: conv 6 3x3\nt: tanh\ng: globalpool\ne: dense 10\n"},
+    {"globalpool and flatten", HEAD "c: conv 6 3x3\ng: globalpool\nf: flatten\ne: dense 10\n"},
+    {"batchnorm",
+     HEAD "c: conv 4 3x3 bias=no\nb: batchnorm\nt: tanh\nd: conv 3 3x3\nf: flatten\ne: dense 10\n"},
+    {"batchnorm of the picture",
+     HEAD "b: batchnorm\nc: conv 4 3x3\nt: tanh\nf: flatten\ne: dense 10\n"},
+    {"batchnorm of a vector", HEAD "f: flatten\nd: dense 7\nb: batchnorm\nt: tanh\ne: dense 10\n"},
+    {"dropout", HEAD "c: conv 4 3x3\nr: relu\no: dropout 0.4\nf: flatten\nd: dense 9\nt: tanh\n"
+                     "p: dropout 0.5\ne: dense 10\n"},
+    {"add", HEAD "c: conv 4 3x3 pad=1\nt: tanh\nd: conv 4 3x3 pad=1\ns: add from=d,t\nf: flatten\n"
+                 "e: dense 10\n"},
+    {"add of one twice",
+     HEAD "c: conv 4 3x3\nt: tanh\ns: add from=t,t,t\nf: flatten\ne: dense 10\n"},
+    {"concat", HEAD "c: conv 3 3x3\nt: tanh from=c\nu: sigmoid from=c\nv: conv 2 1x1 from=c\n"
+                    "j: concat from=u,t,v,c\nf: flatten\ne: dense 10\n"},
+    {"branches of all kinds", HEAD
+     "c: conv 4 3x3 pad=1\nr: relu from=c\nb: batchnorm from=c\nm: maxpool 3x3 stride=1 from=c\n"
+     "a: avgpool 3x3 stride=1 from=c\nv: conv 4 3x3 from=b\nw: conv 4 3x3 from=r\n"
+     "o: dropout 0.3 from=c\nx: conv 4 3x3 from=o\n"
+     "s: add from=m,a,v,w\nj: concat from=s,x\nf: flatten\ne: dense 10\n"},
+    {"flat branches", HEAD "f: flatten\nd: dense 6\nt: tanh\ng: dense 6 from=d\ns: add from=t,g\n"
+                           "j: concat from=s,f\ne: dense 10\n"},
+    {"residual, before activation", HEAD
+     "c: conv 4 3x3 pad=1 bias=no\nb: batchnorm\nr: relu\nd: conv 6 3x3 stride=2 pad=1 bias=no\n"
+     "b2: batchnorm\nr2: relu\ng: conv 6 3x3 pad=1 bias=no\nk: conv 6 1x1 stride=2 from=r\n"
+     "s: add from=g,k\nb3: batchnorm\nr3: relu\np: globalpool\ne: dense 10\nq: softmax\n"},
+};
+
+/* A network in training, with its pictures. */
+struct bench {
+    struct ink_arch *arch;
+    const struct ink_snapshot *snapshot;
+    struct ink_plan *plan;
+    struct ink_workspace workspace;
+    const struct ink_kernels *kernels;
+    float *block, *turned, *gradient;
+};
+
+static void
+bench_init(struct bench *bench, const char *text, const struct ink_kernels *kernels)
+{
+    struct ink_err err;
+    struct ink_rng rng;
+    float *pixels;
+
+    *bench = (struct bench){.kernels = kernels};
+    assert_ok(ink_arch_parse(text, strlen(text), &bench->arch, &err), &err);
+    assert_ok(ink_snapshot_create(bench->arch, NULL, 3, &bench->snapshot, &err), &err);
+    assert_ok(ink_plan_create(bench->arch, INK_USE_TRAIN, &bench->plan, &err), &err);
+    assert_ok(ink_workspace_init(&bench->workspace, bench->plan, PICTURES, &err), &err);
+    bench->block = ink_floats(ink_plan_block_size(bench->plan));
+    bench->turned = ink_floats(bench->plan->turned_size);
+    bench->gradient = ink_floats(bench->plan->parameter_size);
+    assert_true(bench->block && bench->turned && bench->gradient);
+    ink_plan_pack(bench->plan, bench->snapshot, bench->block);
+    ink_rng_init(&rng, 11, 0);
+    pixels = ink_net_value(bench->plan, &bench->workspace, 0, 0);
+    for (size_t i = 0; i < (size_t)PICTURES * INK_PICTURE_SIZE; i++)
+        pixels[i] = ink_rng_between(&rng, -1, 3);
+    for (size_t i = 0; i < bench->plan->parameter_size; i++)
+        if (bench->block[i] == 1) /* batch norm scales: not all the same */
+            bench->block[i] = ink_rng_between(&rng, 0.5F, 1.5F);
+}
+
+static void
+bench_fini(struct bench *bench)
+{
+    free(bench->block);
+    free(bench->turned);
+    free(bench->gradient);
+    ink_workspace_fini(&bench->workspace);
+    ink_plan_destroy(&bench->plan);
+    ink_snapshot_unrefp(&bench->snapshot);
+    ink_arch_destroy(&bench->arch);
+}
+
+/* Forward; cross entropy against labels 1, 2, ... in double. */
+static double
+loss_of(struct bench *bench)
+{
+    double loss = 0;
+
+    for (int n = 0; n < PICTURES; n++)
+        ink_rng_init(&bench->workspace.rng[n], 5, (uint64_t)n); /* the same dropout each time */
+    ink_net_forward(bench->plan, bench->kernels, bench->block, &bench->workspace, PICTURES);
+    for (int n = 0; n < PICTURES; n++) {
+        const float *scores =
+            ink_net_value(bench->plan, &bench->workspace, bench->plan->node_count - 1, n);
+        double sum = 0;
+
+        for (int c = 0; c < INK_CLASS_COUNT; c++)
+            sum += exp((double)scores[c]);
+        loss += log(sum) - (double)scores[n + 1];
+    }
+    return loss;
+}
+
+static void
+gradients_of(struct bench *bench)
+{
+    int last = bench->plan->node_count - 1;
+
+    (void)loss_of(bench);
+    for (int n = 0; n < PICTURES; n++) {
+        float *gradient = ink_net_gradient(bench->plan, &bench->workspace, last, n);
+
+        ink_softmax(ink_net_value(bench->plan, &bench->workspace, last, n), gradient);
+        gradient[n + 1] -= 1;
+    }
+    ink_plan_turn(bench->plan, bench->block, bench->turned, 0, 2);
+    ink_plan_turn(bench->plan, bench->block, bench->turned, 1, 2);
+    for (size_t i = 0; i < bench->plan->parameter_size; i++)
+        bench->gradient[i] = 1e9F; /* backward overwrites */
+    ink_net_backward(bench->plan, bench->kernels, bench->block, bench->turned, &bench->workspace,
+                     PICTURES, bench->gradient);
+}
+
+static double
+quotient_of(struct bench *bench, size_t i, double step)
+{
+    float kept = bench->block[i];
+    double up, down;
+
+    bench->block[i] = kept + (float)step;
+    up = loss_of(bench);
+    bench->block[i] = kept - (float)step;
+    down = loss_of(bench);
+    bench->block[i] = kept;
+    return (up - down) / (2 * step);
+}
+
+static void
+check_number(struct bench *bench, const char *net, const char *part, size_t at, size_t i)
+{
+    double gradient = (double)bench->gradient[i], quotient = 0;
+
+    for (size_t j = 0; j < sizeof(tries) / sizeof(*tries); j++) {
+        quotient = quotient_of(bench, i, tries[j].step);
+        if (fabs(quotient - gradient) <= tries[j].tolerance * fmax(1, fabs(quotient)))
+            return;
+    }
+    fail_msg("%s, %s, %s number %zu: gradient %g, difference quotient %g", bench->kernels->name,
+             net, part, i - at, gradient, quotient);
+}
+
+/* Some numbers of block[at..at + size), those that are parameters and no padding. */
+static void
+check_numbers(struct bench *bench, const char *net, const char *part, size_t at, size_t size,
+              size_t channels)
+{
+    struct ink_rng rng;
+    int checked = 0;
+
+    ink_rng_init(&rng, 23, at);
+    for (int i = 0; i < 20 * SAMPLES && checked < SAMPLES; i++) {
+        size_t number = at + ink_rng_below(&rng, (uint32_t)size);
+
+        if (channels < INK_PANEL && (number - at) % INK_PANEL >= channels) {
+            assert_true(bench->gradient[number] == 0); /* padding stays zero */
+            continue;
+        }
+        check_number(bench, net, part, at, number);
+        checked++;
+    }
+}
+
+static void
+check_net(const char *name, const char *text, const struct ink_kernels *kernels)
+{
+    struct bench bench;
+
+    bench_init(&bench, text, kernels);
+    gradients_of(&bench);
+    for (int i = 0; i < bench.plan->node_count; i++) {
+        const struct ink_plan_node *at = &bench.plan->node[i];
+        char part[64];
+
+        if (at->node->weight_count == 0)
+            continue;
+        (void)snprintf(part, sizeof(part), "weights of %s", at->node->name);
+        check_numbers(&bench, name, part, at->weight_at, at->weight_size, (size_t)at->out.channels);
+        (void)snprintf(part, sizeof(part), "biases of %s", at->node->name);
+        if (at->node->bias_count > 0)
+            check_numbers(&bench, name, part, at->bias_at, ink_plan_bias_size(at),
+                          (size_t)at->out.channels);
+    }
+    bench_fini(&bench);
+}
+
+static void
+gradients_match_differences(void **state)
+{
+    const struct ink_kernels *all[4];
+    size_t count = ink_kernels_list(all);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(nets) / sizeof(*nets); i++) {
+        check_net(nets[i].name, nets[i].text, all[count - 1]);
+        check_net(nets[i].name, nets[i].text, all[0]);
+    }
+}
+
+/* Every table gives the same scores in training, answering and looking. */
+static void
+uses_give_the_same_answers(void **state)
+{
+    static const enum ink_use uses[] = {INK_USE_ANSWER, INK_USE_LOOK};
+    const struct ink_kernels *all[4];
+    size_t count = ink_kernels_list(all);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(nets) / sizeof(*nets); i++) {
+        float first[PICTURES * INK_CLASS_COUNT];
+        bool has_first = false;
+
+        for (size_t j = 0; j < count * 2; j++) {
+            struct ink_plan *plan = NULL;
+            struct ink_workspace workspace;
+            struct bench bench;
+            struct ink_err err;
+            float *block, *scores;
+
+            bench_init(&bench, nets[i].text, all[j / 2]);
+            assert_ok(ink_plan_create(bench.arch, uses[j % 2], &plan, &err), &err);
+            assert_ok(ink_workspace_init(&workspace, plan, PICTURES + 1, &err), &err);
+            block = ink_floats(ink_plan_block_size(plan));
+            assert_non_null(block);
+            ink_plan_pack(plan, bench.snapshot, block);
+            memcpy(ink_net_value(plan, &workspace, 0, 0),
+                   ink_net_value(bench.plan, &bench.workspace, 0, 0),
+                   PICTURES * INK_PICTURE_SIZE * sizeof(float));
+            ink_net_forward(plan, bench.kernels, block, &workspace, PICTURES);
+            scores = ink_net_scores(plan, &workspace);
+            if (!has_first)
+                memcpy(first, scores, sizeof(first));
+            has_first = true;
+            for (size_t k = 0; k < PICTURES * INK_CLASS_COUNT; k++)
+                if (fabs((double)scores[k] - (double)first[k]) >
+                    1e-4 * fmax(1, fabs((double)first[k])))
+                    fail_msg("%s with %s: score %zu is %g, was %g", nets[i].name,
+                             bench.kernels->name, k, (double)scores[k], (double)first[k]);
+            free(block);
+            ink_workspace_fini(&workspace);
+            ink_plan_destroy(&plan);
+            bench_fini(&bench);
+        }
+    }
+}
+
+/* Training statistics as the running ones: then training and answering agree. */
+static void
+batch_norm_answers_with_its_statistics(void **state)
+{
+    static const char text[] =
+        HEAD "c: conv 4 3x3\nb: batchnorm\nr: relu\nf: flatten\ne: dense 10\n";
+    struct ink_snapshot *copy = NULL;
+    struct ink_plan *plan = NULL;
+    struct ink_workspace workspace;
+    struct bench bench;
+    struct ink_err err;
+    float *block, *statistics;
+
+    (void)state;
+    bench_init(&bench, text, ink_kernels());
+    (void)loss_of(&bench);
+    assert_ok(ink_snapshot_begin(bench.arch, NULL, &copy, &err), &err);
+    statistics = bench.block + bench.plan->parameter_size;
+    memcpy(statistics, bench.workspace.statistics, bench.plan->statistic_size * sizeof(float));
+    for (int c = 0; c < 4; c++) /* the running variance is the unbiased one, the batch's is not */
+        statistics[16 + c] *= (PICTURES * 25.0F - 1) / (PICTURES * 25.0F);
+    for (int i = 0; i < bench.plan->node_count; i++)
+        ink_plan_unpack(bench.plan, bench.block, i, ink_snapshot_edit_weights(copy, i),
+                        ink_snapshot_edit_biases(copy, i), ink_snapshot_edit_statistics(copy, i));
+    assert_ok(ink_plan_create(bench.arch, INK_USE_ANSWER, &plan, &err), &err);
+    assert_ok(ink_workspace_init(&workspace, plan, PICTURES, &err), &err);
+    block = ink_floats(ink_plan_block_size(plan));
+    assert_non_null(block);
+    ink_plan_pack(plan, copy, block);
+    memcpy(ink_net_value(plan, &workspace, 0, 0), ink_net_value(bench.plan, &bench.workspace, 0, 0),
+           PICTURES * INK_PICTURE_SIZE * sizeof(float));
+    ink_net_forward(plan, ink_kernels(), block, &workspace, PICTURES);
+    for (size_t i = 0; i < PICTURES * INK_CLASS_COUNT; i++)
+        assert_true(fabs((double)ink_net_scores(plan, &workspace)[i] -
+                         (double)ink_net_scores(bench.plan, &bench.workspace)[i]) < 1e-3);
+    free(block);
+    ink_workspace_fini(&workspace);
+    ink_plan_destroy(&plan);
+    ink_snapshot_unref(copy);
+    bench_fini(&bench);
+}
+
+static void
+dropout_drops_its_share(void **state)
+{
+    static const char text[] = "image: input 1x28x28\no: dropout 0.25\nf: flatten\ne: dense 10\n";
+    struct bench bench;
+    const float *in, *out;
+    int dropped = 0, count = PICTURES * INK_PICTURE_SIZE;
+
+    (void)state;
+    bench_init(&bench, text, ink_kernels());
+    (void)loss_of(&bench);
+    in = ink_net_value(bench.plan, &bench.workspace, 0, 0);
+    out = ink_net_value(bench.plan, &bench.workspace, 1, 0);
+    for (int i = 0; i < count; i++)
+        if (out[i] == 0)
+            dropped++;
+        else
+            assert_true(fabs((double)out[i] - (double)in[i] / 0.75) < 1e-5);
+    /* 2352 draws of 0.25: five standard deviations are 105 */
+    assert_in_range(dropped, count / 4 - 105, count / 4 + 105);
+    bench_fini(&bench);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gradients_match_differences),
+        cmocka_unit_test(uses_give_the_same_answers),
+        cmocka_unit_test(batch_norm_answers_with_its_statistics),
+        cmocka_unit_test(dropout_drops_its_share),
+    };
+
+    return cmocka_run_group_tests_name("layers", tests, NULL, NULL);
+}
