@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Seconds that PyTorch takes for one epoch of the `keras` network on MNIST, at its best.
+"""Seconds that PyTorch takes for one epoch of the `keras` network on MNIST, and for one picture, at its best.
 
     tests/bench/bench_torch.py [--steps 60] [--threads 2]
 
@@ -53,13 +53,32 @@ def load(torch):
     return pixels.view(-1, 1, 28, 28).float() / 255, digits.long(), 'mnist'
 
 
-def step_times(torch, pictures, labels, layout, steps):
-    """Milliseconds of each of `steps` steps, after ten that warm up."""
+def keras(torch, layout):
     nn = torch.nn
     torch.manual_seed(1)
-    net = nn.Sequential(nn.Conv2d(1, 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2),
-                        nn.Dropout(0.25), nn.Flatten(), nn.Linear(9216, 128), nn.ReLU(), nn.Dropout(0.5),
-                        nn.Linear(128, 10)).to(memory_format=layout)
+    return nn.Sequential(nn.Conv2d(1, 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2),
+                         nn.Dropout(0.25), nn.Flatten(), nn.Linear(9216, 128), nn.ReLU(), nn.Dropout(0.5),
+                         nn.Linear(128, 10)).to(memory_format=layout)
+
+
+def answer_times(torch, pictures, layout, rounds=300):
+    """Milliseconds of each answer to one picture, frozen by TorchScript, on one thread, after ten that warm up."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    net = torch.jit.optimize_for_inference(torch.jit.trace(keras(torch, layout).eval(), pictures[:1]))
+    times = []
+    with torch.no_grad():
+        for index in range(rounds + 10):
+            start = time.perf_counter()
+            net(pictures[index:index + 1]).argmax().item()
+            times.append((time.perf_counter() - start) * 1000)
+    torch.set_num_threads(threads)
+    return times[10:]
+
+
+def step_times(torch, pictures, labels, layout, steps):
+    """Milliseconds of each of `steps` steps, after ten that warm up."""
+    nn, net = torch.nn, keras(torch, layout)
     loss_of, optimizer = nn.CrossEntropyLoss(), torch.optim.Adam(net.parameters(), lr=1e-3)
     order, times = torch.randperm(len(labels)), []
     for step in range(steps + 10):
@@ -90,9 +109,11 @@ def main():
     medians = {name: statistics.median(step_times(torch, pictures, labels, layout, options.steps))
                for name, layout in layouts.items()}
     best = min(medians, key=medians.get)
+    answer = min(statistics.median(answer_times(torch, pictures, layout)) for layout in layouts.values())
     steps_per_epoch = TRAIN_COUNT // BATCH
     print(json.dumps({'program': f'PyTorch {torch.__version__}', 'threads': options.threads, 'data': data, 'layout': best,
                       'ms_per_step': round(medians[best], 2), 'ms_per_step_by_layout': {n: round(m, 2) for n, m in medians.items()},
+                      'ms_one_picture': round(answer, 4),
                       'seconds_per_epoch': round(medians[best] * steps_per_epoch / 1000, 2)}))
 
 
