@@ -232,7 +232,7 @@ sets_are_created_joined_and_counted(void **state)
     assert_fails(INK_BADDATA, "no picture", ink_dataset_join(NULL, 0, &joined, &err), &err);
 }
 
-/* Drawing 10,000 digits under the sanitizers takes seconds: the smaller half, once. */
+/* The smaller half is enough. */
 static void
 strokes_repeat_and_are_kept(void **state)
 {
