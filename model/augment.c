@@ -113,10 +113,11 @@ draw_field(float amount, struct ink_rng *rng, float *restrict out_field)
     }
 }
 
+/* `low` for NaN, which a scale of 0 can give. */
 static float
 clamp(float value, float low, float high)
 {
-    return value < low ? low : value > high ? high : value;
+    return value > low ? value < high ? value : high : low;
 }
 
 /* out[p] = source at warp(p) + field(p), bilinear. `field` may be NULL. */

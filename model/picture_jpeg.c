@@ -63,7 +63,10 @@ on_error(j_common_ptr common)
 static void
 on_message(j_common_ptr common, int level)
 {
-    if (level < 0 && common->err->msg_code == JWRN_JPEG_EOF)
+    int code = common->err->msg_code;
+
+    /* The file's end, or a marker where pixels should be: libjpeg would make them up. */
+    if (level < 0 && (code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER))
         leave(common, INK_BADDATA, "cut short");
 }
 

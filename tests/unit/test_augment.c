@@ -268,8 +268,8 @@ large_amounts_are_harmless(void **state)
 {
     const struct ink_augment augment = {.shift = 1000,
                                         .rotate = 3600,
-                                        .scale = 0.999F,
-                                        .stretch = 0.999F,
+                                        .scale = 1,
+                                        .stretch = 1,
                                         .shear = 50,
                                         .elastic = 500,
                                         .thickness = 20,
