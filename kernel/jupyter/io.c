@@ -259,6 +259,10 @@ ink_io_actor(zsock_t *pipe, void *kernel)
                                ink_clock_ms_since(io.stop_ns) > INK_LIMIT_JUPYTER_GRACE_MS))
             break;
     io.kernel->is_abandoned = !ink_serve_is_quiet(&io);
+    /* Tell the caller, and stay until it sends $TERM: an actor that is gone when it is destroyed
+     * may be waited for in vain. */
+    (void)zsock_signal(pipe, 0);
+    zstr_free(&(char *){zstr_recv(pipe)});
     ink_jupyter_request_unref(&io.asking);
     ink_jupyter_request_unref(&io.running);
     ink_history_fini(&io.history);

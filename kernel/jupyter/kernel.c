@@ -152,7 +152,7 @@ run_threads(struct ink_kernel *kernel, struct ink_err *err)
             status = ink_fail(err, INK_NOMEM, "cannot start a thread");
     }
     if (!status) {
-        (void)zsock_wait(actors[IO]); /* until it ends */
+        (void)zsock_wait(actors[IO]); /* until it has nothing left to do */
         if (kernel->is_abandoned)
             abandon(kernel, &actors[IOPUB]);
     }
@@ -162,6 +162,8 @@ run_threads(struct ink_kernel *kernel, struct ink_err *err)
     zactor_destroy(&actors[2]);
     zactor_destroy(&actors[IOPUB]);
     zactor_destroy(&actors[0]);
+    zclock_sleep(
+        5); /* the last pipes close a moment later; czmq would wait 200 ms for them at exit */
     if (!status && kernel->app->shutdown)
         kernel->app->shutdown(kernel->app->user, kernel->is_restart);
     return status;
