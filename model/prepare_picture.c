@@ -78,19 +78,37 @@ longest_side(const struct ink_box *box)
 
 /* ---- a row already ---- */
 
-/* A picture that is MNIST's already, white on black: 28x28, black around, in the frame. */
+/* Whether 28x28 pixels are as MNIST has them: black around, the digit in the frame. */
 static bool
-is_row(const struct ink_picture *picture)
+is_row(const uint8_t row[static INK_PICTURE_SIZE])
 {
-    struct ink_extent extent;
-    int longest;
+    const struct ink_extent extent = ink_extent_measure(row);
+    const struct ink_box box = {extent.left, extent.top, extent.right, extent.bottom};
+
+    return ink_extent_is_framed(&extent) && longest_side(&box) >= INK_FRAME_BOX - 1;
+}
+
+/* Take a picture that is a row, or the negative of one, as it is; false if it is neither. */
+static bool
+take_row(const struct ink_picture *picture, uint8_t *out_row, struct ink_buf *text)
+{
+    uint8_t negative[INK_PICTURE_SIZE];
 
     if (picture->width != SIDE || picture->height != SIDE)
         return false;
-    extent = ink_extent_measure(picture->grey);
-    longest = extent.right - extent.left > extent.bottom - extent.top ? extent.right - extent.left
-                                                                      : extent.bottom - extent.top;
-    return ink_extent_is_framed(&extent) && longest >= INK_FRAME_BOX - 1;
+    for (int i = 0; i < INK_PICTURE_SIZE; i++)
+        negative[i] = (uint8_t)(255 - picture->grey[i]);
+    if (is_row(picture->grey)) {
+        memcpy(out_row, picture->grey, INK_PICTURE_SIZE);
+        ink_buf_puts(text, "light on dark, 28x28 and in place: taken as it is");
+        return true;
+    }
+    if (is_row(negative)) {
+        memcpy(out_row, negative, INK_PICTURE_SIZE);
+        ink_buf_puts(text, "dark on light, 28x28 and in place: only inverted");
+        return true;
+    }
+    return false;
 }
 
 /* ---- paper and ink ---- */
@@ -510,11 +528,8 @@ ink_prepare_picture(const struct ink_picture *picture, uint8_t out_row[static IN
     bool is_empty;
     int left_out = 0;
 
-    if (is_row(picture)) {
-        memcpy(out_row, picture->grey, INK_PICTURE_SIZE);
-        ink_buf_puts(&work.text, "28x28, light on dark and in place: taken as it is");
+    if (take_row(picture, out_row, &work.text))
         return conclude(&work, false, out_preparation, err);
-    }
     status = shrink(&work, picture, err);
     if (status)
         return status;
