@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <math.h>
 #include <stdbool.h>
+#include <string.h>
 
 enum {
     STROKE_MAX = 6,
@@ -284,6 +285,36 @@ stretch_ends(struct ink_rng *rng, struct knot *knot, int count)
     knot[count - 1].y += last * (knot[count - 1].y - knot[count - 2].y);
 }
 
+/*
+ * The pen touches early or leaves late: a short hook before the first knot, a
+ * flick, mostly upwards, behind the last. Returns the new count.
+ */
+static int
+add_hooks(struct ink_rng *rng, struct knot *knot, int count)
+{
+    assert(count + 2 <= KNOT_MAX);
+    if (ink_rng_float(rng) < 0.14F) {
+        float length = ink_rng_between(rng, 0.05F, 0.30F);
+        float angle = -1.5708F + 0.6F * ink_rng_normal(rng);
+
+        knot[count - 1].is_corner = true;
+        knot[count] = (struct knot){.x = knot[count - 1].x + length * cosf(angle),
+                                    .y = knot[count - 1].y + length * sinf(angle)};
+        count++;
+    }
+    if (ink_rng_float(rng) < 0.07F) {
+        float length = ink_rng_between(rng, 0.03F, 0.15F);
+        float angle = ink_rng_between(rng, 0.0F, 6.2831853F);
+
+        memmove(knot + 1, knot, (size_t)count * sizeof(*knot));
+        knot[1].is_corner = true;
+        knot[0] = (struct knot){.x = knot[1].x + length * cosf(angle),
+                                .y = knot[1].y + length * sinf(angle)};
+        count++;
+    }
+    return count;
+}
+
 /* A hand's way of writing: how the flat skeleton is bent as a whole. */
 struct hand {
     float xx, xy, yx, yy;   /* linear: size, slant, rotation */
@@ -368,6 +399,7 @@ ink_generator_draw(struct ink_rng *rng, int digit, struct ink_drawing **out_draw
 
         shake_knots(rng, knot, count, shake, rounds_corners);
         stretch_ends(rng, knot, count);
+        count = add_hooks(rng, knot, count);
         put_stroke(&pen, knot, count);
     }
     drop_lifts(rng, &pen);
