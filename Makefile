@@ -47,7 +47,7 @@ ASSETS := $(sort build/gen/webui/inkling.js $(wildcard model/zoo/*.arch model/pr
           webui/jupyter/*.js webui/jupyter/*.svg webui/jupyter/*.png webui/jupyter/lab/*))
 # The arithmetic is one source for three instruction sets; model/kernels/kernels.c chooses at run time.
 SIMD := baseline $(if $(filter x86_64 amd64,$(shell uname -m)),avx2 avx512)
-SIMD_FLAGS := -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math
+SIMD_FLAGS := -O3 -Wno-unknown-pragmas -ffp-contract=fast -fno-math-errno -fno-trapping-math
 SIMD_FLAGS.avx2 := -mavx2 -mfma
 SIMD_FLAGS.avx512 := -mavx512f -mfma -mprefer-vector-width=512
 SRC := $(sort $(filter-out kernel/main.c model/kernels/simd.c,$(wildcard base/*.c model/*.c model/*/*.c kernel/*.c kernel/*/*.c)))
