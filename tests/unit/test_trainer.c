@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: MIT */
+/* trainer: it learns, repeats itself to the bit, stops when told, and keeps what was good. */
+
+#include "tests/unit/ink_test.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "model/net.h"
+#include "model/optimizer.h"
+#include "model/snapshot_priv.h"
+#include "model/trainer.h"
+
+static const char small_net[] = "image: input 1x28x28\n"
+                                "c: conv 6 5x5 stride=3\n"
+                                "b: batchnorm\n"
+                                "r: relu\n"
+                                "p: maxpool 2x2\n"
+                                "o: dropout 0.1\n"
+                                "f: flatten\n"
+                                "d: dense 10\n";
+static const char plain_net[] = "image: input 1x28x28\n"
+                                "a: avgpool 4x4\n"
+                                "f: flatten\n"
+                                "d: dense 10\n"
+                                "s: softmax\n";
+
+/* Pictures that show their label: a bright column, on noise. */
+static struct ink_dataset *
+columns(size_t count, uint64_t seed)
+{
+    struct ink_dataset *dataset = NULL;
+    struct ink_err err;
+    struct ink_rng rng;
+
+    assert_ok(ink_dataset_create("columns", count, &dataset, &err), &err);
+    ink_rng_init(&rng, seed, 0);
+    for (size_t n = 0; n < count; n++) {
+        int label = (int)(n % 10);
+
+        dataset->labels[n] = (uint8_t)label;
+        for (int i = 0; i < INK_PICTURE_SIZE; i++) {
+            int column = i % INK_PICTURE_SIDE;
+            bool is_bright = column >= 2 + label * 5 / 2 && column < 5 + label * 5 / 2;
+
+            dataset->pixels[n * INK_PICTURE_SIZE + (size_t)i] =
+                (uint8_t)(ink_rng_below(&rng, 60) + (is_bright ? 180 : 0));
+        }
+    }
+    return dataset;
+}
+
+static const struct ink_snapshot *
+fresh(const char *text)
+{
+    INK_CLEANUP(ink_arch_destroy) struct ink_arch *arch = NULL;
+    const struct ink_snapshot *snapshot = NULL;
+    struct ink_record record = {.name = "test", .command = "none", .epochs = 2};
+    struct ink_err err;
+
+    assert_ok(ink_arch_parse(text, strlen(text), &arch, &err), &err);
+    assert_ok(ink_snapshot_create(arch, &record, 1, &snapshot, &err), &err);
+    return snapshot;
+}
+
+static struct ink_train_options
+quick(void)
+{
+    struct ink_train_options options = ink_train_defaults();
+
+    options.epochs = 2;
+    options.batch_size = 20;
+    options.threads = 2;
+    options.learning_rate = 0.02;
+    options.publish_s = 0;
+    return options;
+}
+
+static bool
+is_same(const struct ink_snapshot *a, const struct ink_snapshot *b)
+{
+    const struct ink_arch *arch = ink_snapshot_arch(a);
+
+    for (int i = 0; i < arch->node_count; i++) {
+        const struct ink_node *node = &arch->node[i];
+
+        if (node->weight_count > 0 && memcmp(ink_snapshot_weights(a, i), ink_snapshot_weights(b, i),
+                                             node->weight_count * sizeof(float)) != 0)
+            return false;
+        if (node->bias_count > 0 && memcmp(ink_snapshot_biases(a, i), ink_snapshot_biases(b, i),
+                                           node->bias_count * sizeof(float)) != 0)
+            return false;
+        if (node->statistic_count > 0 &&
+            memcmp(ink_snapshot_statistics(a, i), ink_snapshot_statistics(b, i),
+                   node->statistic_count * sizeof(float)) != 0)
+            return false;
+    }
+    return true;
+}
+
+static void
+it_learns_with_every_optimizer(void **state)
+{
+    INK_CLEANUP(ink_dataset_unrefp) struct ink_dataset *train = columns(200, 1);
+    INK_CLEANUP(ink_dataset_unrefp) struct ink_dataset *test = columns(50, 2);
+    INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *start = fresh(small_net);
+    static const struct {
+        enum ink_optimizer optimizer;
+        enum ink_schedule schedule;
+        double rate, decay, smoothing, average;
+    } table[] = {
+        {INK_SGD, INK_CONSTANT, 0.05, 0, 0, 0},
+        {INK_SGD, INK_COSINE, 0.05, 1e-4, 0, 0.9},
+        {INK_ADAM, INK_ONE_CYCLE, 0.02, 1e-4, 0.05, 0},
+        {INK_ADAMW, INK_ONE_CYCLE, 0.02, 0.01, 0, 0.9},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+        struct ink_train_options options = quick();
+        struct ink_train_result result = {0};
+        struct ink_evaluation evaluation;
+        struct ink_err err;
+
+        options.epochs = 4;
+        options.optimizer = table[i].optimizer;
+        options.schedule = table[i].schedule;
+        options.learning_rate = table[i].rate;
+        options.weight_decay = table[i].decay;
+        options.label_smoothing = table[i].smoothing;
+        options.average = table[i].average;
+        options.augment.shift = 0.5F;
+        assert_ok(ink_train_run(start, train, test, &options, NULL, NULL, &result, &err), &err);
+        assert_false(result.is_cancelled);
+        assert_int_equal(result.progress.step, 40);
+        assert_int_equal(result.progress.validation_count, 4);
+        assert_true(result.progress.best_accuracy > 0.95);
+        assert_true(ink_snapshot_record(result.best)->accuracy >= result.progress.best_accuracy);
+        assert_ok(ink_evaluate(result.best, test, 1, NULL, &evaluation, &err), &err);
+        assert_int_equal(evaluation.count, 50);
+        assert_true(fabs((double)evaluation.correct / 50 - result.progress.best_accuracy) < 1e-9);
+        free(evaluation.probabilities);
+        ink_snapshot_unref(result.best);
+    }
+}
+
+static const struct ink_snapshot *
+trained(const struct ink_snapshot *start, const struct ink_dataset *train,
+        const struct ink_train_options *options)
+{
+    struct ink_train_result result = {0};
+    struct ink_err err;
+
+    assert_ok(ink_train_run(start, train, NULL, options, NULL, NULL, &result, &err), &err);
+    return result.best;
+}
+
+static void
+same_seed_same_weights(void **state)
+{
+    INK_CLEANUP(ink_dataset_unrefp) struct ink_dataset *train = columns(110, 1);
+    INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *start = fresh(small_net);
+
+    (void)state;
+    for (int threads = 1; threads <= 3; threads++) {
+        INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *a = NULL;
+        INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *b = NULL;
+        INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *c = NULL;
+        struct ink_train_options options = quick();
+
+        options.threads = threads;
+        options.average = 0.9;
+        options.augment.rotate = 10;
+        options.augment.elastic = 1;
+        a = trained(start, train, &options);
+        b = trained(start, train, &options);
+        assert_true(is_same(a, b));
+        assert_false(is_same(a, start));
+        options.seed++;
+        c = trained(start, train, &options);
+        assert_false(is_same(a, c));
+    }
+}
+
+/* Without batch norm and dropout the share of a thread does not matter but for rounding. */
+static void
+threads_change_rounding_only(void **state)
+{
+    INK_CLEANUP(ink_dataset_unrefp) struct ink_dataset *train = columns(57, 1);
+    INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *start = fresh(plain_net);
+    const struct ink_snapshot *by_threads[4];
+    struct ink_train_options options = quick();
+    int last = ink_snapshot_arch(start)->node_count - 2;
+
+    (void)state;
+    options.augment.shift = 2;
+    options.batch_size = 5; /* fewer than the most threads; 57 leaves a rest of 2 */
+    for (int i = 0; i < 4; i++) {
+        options.threads = 1 + 2 * i;
+        by_threads[i] = trained(start, train, &options);
+        for (size_t j = 0; j < ink_snapshot_arch(start)->node[last].weight_count; j++)
+            assert_true(fabs((double)ink_snapshot_weights(by_threads[i], last)[j] -
+                             (double)ink_snapshot_weights(by_threads[0], last)[j]) < 1e-4);
+    }
+    for (int i = 0; i < 4; i++)
+        ink_snapshot_unref(by_threads[i]);
+}
+
+struct watch {
+    atomic_bool cancel;
+    int64_t cancel_at; /* step; -1 = in the first validation; -2 = in the second */
+    int validations, snapshots, reports;
+    const struct ink_snapshot *newest;
+};
+
+static void
+on_progress(void *self, const struct ink_train_progress *progress)
+{
+    struct watch *watch = self;
+
+    watch->reports++;
+    watch->validations += progress->is_validating;
+    if (watch->cancel_at >= 0 ? progress->step >= watch->cancel_at
+                              : progress->is_validating && watch->validations == -watch->cancel_at)
+        atomic_store(&watch->cancel, true);
+}
+
+static void
+on_snapshot(void *self, const struct ink_snapshot *snapshot)
+{
+    struct watch *watch = self;
+
+    watch->snapshots++;
+    ink_snapshot_unref(watch->newest);
+    watch->newest = ink_snapshot_ref(snapshot);
+}
+
+static void
+cancel_keeps_the_best_so_far(void **state)
+{
+    INK_CLEANUP(ink_dataset_unrefp) struct ink_dataset *train = columns(100, 1);
+    INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *start = fresh(small_net);
+    struct ink_train_options options = quick();
+    struct ink_err err;
+
+    (void)state;
+    options.epochs = 1000;
+    for (int64_t at = -2; at <= 0; at++) {
+        struct watch watch = {.cancel_at = at};
+        struct ink_train_observer observer = {&watch, on_progress, on_snapshot};
+        struct ink_train_result result = {0};
+
+        assert_ok(
+            ink_train_run(start, train, train, &options, &observer, &watch.cancel, &result, &err),
+            &err);
+        assert_true(result.is_cancelled);
+        assert_non_null(result.best);
+        if (at == 0) {
+            assert_int_equal(result.progress.step, 0);
+            assert_true(is_same(result.best, start));
+        } else {
+            assert_int_equal(result.progress.step, 5 * -at);
+            assert_int_equal(result.progress.validation_count, -at - 1);
+        }
+        if (at == -2) /* the first epoch was validated: that is the best */
+            assert_true(fabs(ink_snapshot_record(result.best)->epochs - 3) < 1e-9);
+        assert_ptr_equal(watch.newest, result.best);
+        ink_snapshot_unref(watch.newest);
+        ink_snapshot_unref(result.best);
+    }
+}
+
+static void
+snapshots_are_handed_out(void **state)
+{
+    INK_CLEANUP(ink_dataset_unrefp) struct ink_dataset *train = columns(100, 1);
+    INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *start = fresh(small_net);
+    struct watch watch = {.cancel_at = INT64_MAX};
+    struct ink_train_observer observer = {&watch, on_progress, on_snapshot};
+    struct ink_train_options options = quick();
+    struct ink_train_result result = {0};
+    const struct ink_record *record;
+    struct ink_err err;
+
+    (void)state;
+    options.publish_s = 1e-9;
+    assert_ok(ink_train_run(start, train, train, &options, &observer, NULL, &result, &err), &err);
+    assert_int_equal(watch.snapshots, 10 + 2 + 1); /* steps, validations, the end */
+    record = ink_snapshot_record(result.best);
+    assert_string_equal(record->name, "test");
+    assert_string_equal(record->data, "columns");
+    assert_true(record->epochs > 2 && record->epochs <= 4);
+    assert_true(result.progress.curve_count == 10);
+    assert_true(result.progress.curve_step[9] == 10);
+    ink_snapshot_unref(watch.newest);
+    ink_snapshot_unref(result.best);
+}
+
+static void
+curves_stay_within_their_room(void **state)
+{
+    INK_CLEANUP(ink_dataset_unrefp) struct ink_dataset *train = columns(8, 1);
+    INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *start = fresh(plain_net);
+    struct ink_train_options options = quick();
+    struct ink_train_result result = {0};
+    struct ink_err err;
+
+    (void)state;
+    options.epochs = 700;
+    options.batch_size = 4;
+    options.threads = 1;
+    assert_ok(ink_train_run(start, train, train, &options, NULL, NULL, &result, &err), &err);
+    assert_int_equal(result.progress.step, 1400);
+    assert_in_range(result.progress.curve_count, INK_TRAIN_CURVE_MAX / 4, INK_TRAIN_CURVE_MAX);
+    for (int i = 1; i < result.progress.curve_count; i++)
+        assert_true(result.progress.curve_step[i] > result.progress.curve_step[i - 1]);
+    assert_int_equal(result.progress.validation_count, INK_TRAIN_CURVE_MAX);
+    assert_true(result.progress.validation_step[INK_TRAIN_CURVE_MAX - 1] == 1400);
+    ink_snapshot_unref(result.best);
+}
+
+static void
+loss_that_is_no_number_stops(void **state)
+{
+    static const char deep[] = "image: input 1x28x28\nf: flatten\nd: dense 20\ne: dense 20\n"
+                               "g: dense 10\n";
+    INK_CLEANUP(ink_dataset_unrefp) struct ink_dataset *train = columns(100, 1);
+    INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *start = fresh(deep);
+    struct ink_train_options options = quick();
+    struct ink_train_result result = {0};
+    struct ink_err err;
+
+    (void)state;
+    options.optimizer = INK_SGD;
+    options.schedule = INK_CONSTANT;
+    options.learning_rate = 1000;
+    options.epochs = 50;
+    assert_fails(INK_BADDATA, "try a learning rate below 1000",
+                 ink_train_run(start, train, NULL, &options, NULL, NULL, &result, &err), &err);
+    assert_non_null(strstr(err.message, "not finite at step"));
+    assert_non_null(result.best);
+    assert_true(is_same(result.best, start));
+    ink_snapshot_unref(result.best);
+}
+
+static void
+options_have_ranges(void **state)
+{
+    INK_CLEANUP(ink_dataset_unrefp) struct ink_dataset *train = columns(10, 1);
+    static const struct ink_dataset none = {.name = "none"};
+    INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *start = fresh(plain_net);
+    struct ink_train_result result;
+    struct ink_err err;
+
+    (void)state;
+#define REFUSED(field, bad, text)                                                            \
+    do {                                                                                     \
+        struct ink_train_options options = quick();                                          \
+                                                                                             \
+        options.field = bad;                                                                 \
+        assert_fails(INK_BADARG, text,                                                       \
+                     ink_train_run(start, train, NULL, &options, NULL, NULL, &result, &err), \
+                     &err);                                                                  \
+        assert_null(result.best);                                                            \
+    } while (0)
+    REFUSED(epochs, 0, "epochs: 0 is not 1 to");
+    REFUSED(batch_size, -1, "batch size: -1");
+    REFUSED(threads, -1, "threads: -1");
+    REFUSED(learning_rate, -0.5, "learning rate: -0.5");
+    REFUSED(learning_rate, (double)NAN, "learning rate: ");
+    REFUSED(momentum, 1, "momentum: 1");
+    REFUSED(beta1, 1, "beta1");
+    REFUSED(beta2, 1, "beta2");
+    REFUSED(weight_decay, -1, "weight decay");
+    REFUSED(label_smoothing, 1, "label smoothing");
+    REFUSED(average, 1, "weight average");
+    REFUSED(warm_up, 2, "warm-up");
+#undef REFUSED
+    {
+        struct ink_train_options options = quick();
+
+        assert_fails(INK_BADARG, "has no pictures",
+                     ink_train_run(start, &none, NULL, &options, NULL, NULL, &result, &err), &err);
+    }
+}
+
+static void
+rates_follow_their_schedule(void **state)
+{
+    struct ink_train_options options = ink_train_defaults();
+
+    (void)state;
+    options.learning_rate = 0.5;
+    options.schedule = INK_CONSTANT;
+    assert_true(ink_schedule_rate(&options, 1, 100) == 0.5);
+    assert_true(ink_schedule_rate(&options, 100, 100) == 0.5);
+    options.schedule = INK_COSINE;
+    assert_true(fabs(ink_schedule_rate(&options, 1, 101) - 0.5) < 1e-9);
+    assert_true(fabs(ink_schedule_rate(&options, 51, 101) - 0.25) < 1e-9);
+    assert_true(fabs(ink_schedule_rate(&options, 101, 101)) < 1e-9);
+    options.schedule = INK_ONE_CYCLE;
+    options.warm_up = 0.2;
+    assert_true(fabs(ink_schedule_rate(&options, 1, 101) - 0.02) < 1e-9);
+    assert_true(fabs(ink_schedule_rate(&options, 21, 101) - 0.5) < 1e-9);
+    assert_true(fabs(ink_schedule_rate(&options, 61, 101) - 0.25) < 1e-5);
+    assert_true(fabs(ink_schedule_rate(&options, 101, 101) - 0.000002) < 1e-9);
+    for (int edge = 0; edge <= 1; edge++) { /* no rise, no fall */
+        options.warm_up = edge;
+        for (int step = 1; step <= 10; step++) {
+            double rate = ink_schedule_rate(&options, step, 10);
+
+            assert_true(rate > 0 && rate <= 0.5);
+        }
+    }
+}
+
+static void
+evaluation_counts_and_cancels(void **state)
+{
+    INK_CLEANUP(ink_dataset_unrefp) struct ink_dataset *test = columns(75, 1);
+    INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *snapshot = fresh(small_net);
+    struct ink_evaluation one, two;
+    atomic_bool cancel = true;
+    struct ink_err err;
+    uint32_t sum = 0, diagonal = 0;
+    double loss = 0;
+
+    (void)state;
+    assert_ok(ink_evaluate(snapshot, test, 1, NULL, &one, &err), &err);
+    assert_ok(ink_evaluate(snapshot, test, 2, NULL, &two, &err), &err);
+    assert_memory_equal(one.probabilities, two.probabilities, 75 * 10 * sizeof(float));
+    for (int i = 0; i < 10; i++) {
+        diagonal += one.confusion[i][i];
+        for (int j = 0; j < 10; j++)
+            sum += one.confusion[i][j];
+    }
+    for (int i = 0; i < 75; i++)
+        loss -= log((double)one.probabilities[i * 10 + test->labels[i]]) / 75;
+    assert_int_equal(sum, 75);
+    assert_int_equal(diagonal, one.correct);
+    assert_true(fabs(loss - one.loss) < 1e-9);
+    free(one.probabilities);
+    free(two.probabilities);
+    assert_fails(INK_CANCELLED, "cancelled", ink_evaluate(snapshot, test, 2, &cancel, &one, &err),
+                 &err);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_learns_with_every_optimizer),
+        cmocka_unit_test(same_seed_same_weights),
+        cmocka_unit_test(threads_change_rounding_only),
+        cmocka_unit_test(cancel_keeps_the_best_so_far),
+        cmocka_unit_test(snapshots_are_handed_out),
+        cmocka_unit_test(curves_stay_within_their_room),
+        cmocka_unit_test(loss_that_is_no_number_stops),
+        cmocka_unit_test(options_have_ranges),
+        cmocka_unit_test(rates_follow_their_schedule),
+        cmocka_unit_test(evaluation_counts_and_cancels),
+    };
+
+    return cmocka_run_group_tests_name("trainer", tests, NULL, NULL);
+}
