@@ -86,7 +86,9 @@ step_notebook() {
 
 step_server() {
     export HOME=/home/inkling XDG_CACHE_HOME=/var/lib/inkling/cache XDG_DATA_HOME=/var/lib/inkling/data
-    exec inkling serve --host "${IP:-0.0.0.0}" --port "${PORT:-8501}"
+    # Who may reach the container is decided by the ports that are published; INKLING_TOKEN asks for a token besides.
+    [ -n "${INKLING_TOKEN-}" ] || set -- --open
+    exec inkling serve --host "${IP:-0.0.0.0}" --port "${PORT:-8501}" "$@"
 }
 
 step=${1:?usage: image.sh jupyter | build STAGE | runtime | notebook | server}
