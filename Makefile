@@ -39,6 +39,7 @@ STD := -std=c17 -D_POSIX_C_SOURCE=200809L -I.
 ALL_CFLAGS = $(STD) $(WARN) $(if $(WERROR),-Werror) $(CFLAGS_V.$V) $(PKG_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 ALL_LDLIBS = $(shell pkg-config --libs $(PKGS)) -lpthread -lm $(LDLIBS)
+LINK = $(call say,LD,$@)$(CC) $(LDFLAGS_V.$V) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
 say = @$(if $(VERBOSE),,printf '  %-5s %s\n' $1 $2;)
 
 # Files that become part of the program (base/assets.h), by their path from here.
@@ -55,7 +56,7 @@ OBJ := $(SRC:%.c=$B/%.o) $(SIMD:%=$B/model/kernels/simd_%.o) $B/assets.o
 UNIT := $(patsubst tests/unit/%.c,$B/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
 FUZZ := $(patsubst tests/fuzz/%.c,$B/tests/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
-.PHONY: all notebook check check-run test test-lab bench fuzz coverage lint tidy format install install-user uninstall clean help FORCE
+.PHONY: all notebook check check-run test test-lab bench golden fuzz coverage lint tidy format install install-user uninstall clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 all: build/inkling                      ## build build/inkling (the default)
@@ -63,8 +64,7 @@ all: build/inkling                      ## build build/inkling (the default)
 build/inkling: $B/inkling FORCE
 	@[ "$$(readlink $@)" = $V/inkling ] || ln -sf $V/inkling $@
 
-$B/inkling: $B/kernel/main.o $(OBJ)
-	$(call say,LD,$@)$(CC) $(LDFLAGS_V.$V) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
+$B/inkling: $B/kernel/main.o $(OBJ); $(LINK)
 
 $B/libs.ok: Makefile
 	@mkdir -p $(@D); command -v pkg-config >/dev/null || { echo 'pkg-config is missing: apt-get install pkg-config' >&2; exit 1; }; bad=0; \
@@ -90,23 +90,14 @@ $B/assets.S: base/assets.sh $(ASSETS) Makefile
 $B/assets.o: $B/assets.S
 	@$(CC) -c -o $@ $<
 
-$B/tests/test_%: $B/tests/unit/test_%.o $(OBJ)
-	$(call say,LD,$@)$(CC) $(LDFLAGS_V.$V) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS) -lcmocka
-
-$B/tests/echo_kernel: $B/tests/protocol/echo_kernel.o $(filter-out $B/base/assets.o,$(filter $B/base/% $B/kernel/jupyter/%,$(OBJ)))
-	$(call say,LD,$@)$(CC) $(LDFLAGS_V.$V) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
-
-$B/tests/replay_%: $B/tests/fuzz/fuzz_%.o $B/tests/fuzz/replay.o $(OBJ)
-	$(call say,LD,$@)$(CC) $(LDFLAGS_V.$V) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
-
-$B/tests/bench_%: $B/tests/bench/bench_%.o $(OBJ)
-	$(call say,LD,$@)$(CC) $(LDFLAGS_V.$V) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
-
-$B/tests/fuzz_%: $B/tests/fuzz/fuzz_%.o $(OBJ)
-	$(call say,LD,$@)$(CC) $(LDFLAGS_V.$V) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
+$B/tests/test_%: $B/tests/unit/test_%.o $(OBJ); $(LINK) -lcmocka
+$B/tests/echo_kernel: $B/tests/protocol/echo_kernel.o $(filter-out $B/base/assets.o,$(filter $B/base/% $B/kernel/jupyter/%,$(OBJ))); $(LINK)
+$B/tests/replay_%: $B/tests/fuzz/fuzz_%.o $B/tests/fuzz/replay.o $(OBJ); $(LINK)
+$B/tests/bench_%: $B/tests/bench/bench_%.o $(OBJ); $(LINK)
+$B/tests/fuzz_%: $B/tests/fuzz/fuzz_%.o $(OBJ); $(LINK)
 
 notebook:                               ## install what is missing, build, open Jupyter (PORT=8888 TOKEN=random)
-	@.ci/deps build notebook && $(MAKE) --no-print-directory all && .ci/notebook
+	@.ci/deps build notebook && $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$$(nproc)) all && .ci/notebook
 
 check:                                  ## unit tests under ASan and UBSan (or V=tsan ...)
 	@$(MAKE) --no-print-directory check-run V=$(if $(filter command line,$(origin V)),$V,asan)
@@ -122,6 +113,9 @@ test-lab:                               ## browser tests in JupyterLab 4 and Not
 
 bench: all                              ## measure, beside ipykernel and PyTorch
 	@tests/bench/run
+
+golden: all                             ## execute the notebooks and write their outputs; look at the difference
+	@tests/notebook/execute.py notebooks/*.ipynb
 
 fuzz:                                   ## run each fuzz target for T=60 seconds
 	@$(MAKE) --no-print-directory V=fuzz CC=clang $(FUZZ:$B/%=build/fuzz/%) && tests/fuzz/run $(or $T,60)
