@@ -82,14 +82,22 @@ test(`${KIND}: a drawing of each digit is read off the bars`, { skip: noDrawings
 });
 
 test(`${KIND}: client.ipynb runs and its canvas reads a drawing`, { skip: noDrawings || (existsSync(CLIENT) ? false : 'no notebooks/client.ipynb') }, async () => {
-    await rest.put('client.ipynb', JSON.parse(readFileSync(CLIENT, 'utf8')));
+    const client = JSON.parse(readFileSync(CLIENT, 'utf8'));
+    await rest.put('client.ipynb', { ...client, cells: client.cells.map((c) => (c.cell_type === 'code' ? { ...c, outputs: [], execution_count: null } : c)) });
     await inNotebook('client.ipynb', async (front, page) => {
-        await front.runAll();
+        await front.start(client.cells.findIndex((c) => [c.source].flat().join('').trim() === 'draw'));
         const view = await new View(page).ready();
         const drawing = drawingOfEachDigit(1)[3];
         await view.answered(() => view.draw(drawing));
         assert.equal((await view.read()).best, '3');
         await shoot(page, `${KIND}-client`);
+        await front.start(client.cells.findIndex((c) => /^predict drawn/.test([c.source].flat().join(''))));
+        await front.idle();
+        await front.save();
+        const { cells } = await rest.get('client.ipynb');
+        const said = cells.find((c) => /^predict drawn/.test([c.source].flat().join(''))).outputs;
+        assert.match(JSON.stringify(said), /\b3\b/);
+        assert.ok(said.length > 0 && said.every((o) => o.output_type !== 'error'), JSON.stringify(said).slice(0, 500));
     });
 });
 
@@ -219,7 +227,8 @@ test(`${KIND}: an untrusted notebook is alive, and none of its scripts runs`, as
     const evil = { output_type: 'display_data', metadata: {}, data: { 'text/html': '<script>window.ran = 1</script><img src="x" onerror="window.ran = 2"><p>evil</p>' } };
     const [output] = made.cells[0].outputs.filter((o) => o.data && o.data[MIME]);
     await rest.put('untrusted.ipynb', notebook([cell('draw', [evil, output])]));
-    await inNotebook('untrusted.ipynb', async (_, page) => {
+    await inNotebook('untrusted.ipynb', async (front, page) => {
+        if (front.isTrusted) assert.equal(await front.isTrusted(), false);
         const view = await new View(page).ready();
         assert.equal((await view.read()).best, String(output.data[MIME].static.prediction));
         await view.clear();
@@ -236,7 +245,7 @@ test(`${KIND}: the canvas answers while a cell trains`, async () => {
         await front.start(0);
         const view = await drawSeven(page);
         await front.start(1);
-        await page.waitForTimeout(1500);
+        for (let i = 0; i < 100 && !(await front.isRunning(1)); i++) await page.waitForTimeout(50);
         assert.ok(await front.isRunning(1), 'the cell trains');
         await view.canvas.scrollIntoViewIfNeeded();
         await view.clear();

@@ -37,8 +37,8 @@ export class View {
 
     /** Wait until it is in touch with its kernel, and note its answers from here on. */
     async ready(timeout = 30000) {
-        await this.canvas.waitFor({ timeout });
-        await this.canvas.scrollIntoViewIfNeeded();
+        await this.canvas.waitFor({ state: 'attached', timeout });
+        await this.scrollTo();
         await this.host.locator('.status[data-state=live]').waitFor({ timeout });
         await this.host.evaluate((host) => {
             if (host.inklingAnswers) return;
@@ -46,6 +46,17 @@ export class View {
             host.addEventListener('inkling-answer', (e) => host.inklingAnswers.push({ ...e.detail, shown: performance.now() }));
         });
         return this;
+    }
+
+    /** Bring it into sight; notebooks that show only a window of their cells have to be scrolled by the wheel. */
+    async scrollTo() {
+        const { width, height } = this.page.viewportSize();
+        await this.page.mouse.move(width / 2, height / 2);
+        for (let i = 0; i < 80 && !(await this.canvas.isVisible()); i++) {
+            await this.page.mouse.wheel(0, i < 40 ? 500 : -500);
+            await new Promise((done) => setTimeout(done, 60));
+        }
+        await this.canvas.scrollIntoViewIfNeeded({ timeout: 5000 });
     }
 
     answers() {

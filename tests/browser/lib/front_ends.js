@@ -2,6 +2,8 @@
 
 /* front_ends: what a person does in each of the three notebook front ends. */
 
+import { Rest } from './jupyter.js';
+
 const MIME = 'application/vnd.inkling.v1+json';
 
 class Classic {
@@ -40,6 +42,11 @@ class Classic {
         return this.page.evaluate((i) => Jupyter.notebook.get_cell(i).execute(), index);
     }
 
+    /** Nothing runs any more. */
+    async idle(timeout = 120000) {
+        await this.page.waitForFunction(() => Jupyter.notebook.get_cells().every((c) => c.input_prompt_number !== '*'), null, { timeout });
+    }
+
     isRunning(index) {
         return this.page.evaluate((i) => Jupyter.notebook.get_cell(i).input_prompt_number === '*', index);
     }
@@ -65,6 +72,8 @@ class Classic {
 }
 
 class Lab {
+    saveItem = /^Save Notebook(?! As)/;
+
     constructor(page, { url, token }) {
         Object.assign(this, { page, url, token });
     }
@@ -87,6 +96,7 @@ class Lab {
     async loaded(kernel) {
         await this.page.locator('.jp-Notebook .jp-Cell').first().waitFor({ timeout: 90000 });
         if (kernel) await this.idle();
+        await this.chooseKernel();
     }
 
     /** The kernel's circle is there and hollow. */
@@ -99,12 +109,25 @@ class Lab {
         await this.page.locator('.lm-Menu-item').filter({ hasText: item }).first().click();
     }
 
+    /** A server that has just started may not know its kernels yet, and ask for one. */
+    async chooseKernel() {
+        const dialog = this.page.locator('.jp-Dialog').filter({ hasText: 'Select Kernel' });
+        if (!(await dialog.isVisible())) return false;
+        await dialog.locator('select').selectOption({ label: 'Inkling' });
+        await dialog.locator('.jp-mod-accept').click();
+        await this.idle();
+        return true;
+    }
+
     async runAll() {
         await this.menu('Run', /^Run All Cells/);
-        await this.page.waitForFunction(() => {
-            const prompts = [...document.querySelectorAll('.jp-Notebook .jp-CodeCell .jp-InputPrompt')].map((e) => e.textContent);
-            return prompts.length > 0 && prompts.every((text) => /\[\d+\]/.test(text));
-        }, null, { timeout: 120000 });
+        for (let i = 0; i < 600; i++) {
+            const prompts = await this.page.locator('.jp-Notebook .jp-CodeCell .jp-InputPrompt').allTextContents();
+            if (prompts.length > 0 && prompts.every((text) => /\[\d+\]/.test(text))) return;
+            if (await this.chooseKernel()) await this.menu('Run', /^Run All Cells/);
+            await new Promise((done) => setTimeout(done, 200));
+        }
+        throw new Error('the cells did not run within two minutes');
     }
 
     async start(index) {
@@ -120,9 +143,13 @@ class Lab {
         await this.menu('Kernel', /^Interrupt Kernel/);
     }
 
+    /** The file's time on the server says when it is saved. */
     async save() {
-        await this.menu('File', /^Save Notebook(?! As)/);
-        await new Promise((done) => setTimeout(done, 1500));
+        const time = async () => (await new Rest(this).call('GET', `contents/${this.path}?content=0`)).last_modified;
+        const before = await time();
+        await this.menu('File', this.saveItem);
+        for (let i = 0; i < 200 && (await time()) === before; i++) await new Promise((done) => setTimeout(done, 100));
+        if ((await time()) === before) throw new Error(`${this.path} was not saved within 20 s`);
     }
 
     async restart() {
@@ -130,22 +157,13 @@ class Lab {
         await this.page.locator('.jp-Dialog .jp-mod-accept').click();
         await this.idle();
     }
-
-    async isTrusted() {
-        return (await this.page.locator('.jp-NotebookTrustedStatus, [title*="rusted"]').count()) > 0 ? null : null;
-    }
 }
 
 class Notebook7 extends Lab {
+    saveItem = /^Save( Notebook)?(?! As)/;
+
     address(path) {
         return `${this.url}notebooks/${path}?token=${this.token}`;
-    }
-
-    /** Notebook 7's menu says Save, and Run All Cells as Lab does. */
-    async save() {
-        await this.page.keyboard.press('Escape');
-        await this.menu('File', /^Save Notebook(?! As)|^Save(?! )/);
-        await new Promise((done) => setTimeout(done, 1500));
     }
 }
 
