@@ -45,6 +45,7 @@ export const POINTS_MAX = 20000;
  * @typedef {Object} Hello
  * @property {'hello'} type
  * @property {{name: string, version: number, parameters: number}} model
+ * @property {{name: string, op: string, shape: number[]}[]} layers  those with feature maps
  * @property {string[]} labels
  * @property {Answer | null} answer
  * @property {number[][] | null} strokes
@@ -144,12 +145,20 @@ export function readStrokes(raw) {
     return raw.filter((s) => Array.isArray(s) && s.length >= 2 && s.length % 2 === 0 && s.every(Number.isFinite));
 }
 
+/** @param {any} layer */
+function hasMaps(layer) {
+    const { name, op, shape } = layer || {};
+    return typeof name === 'string' && typeof op === 'string' && op !== 'input' &&
+        Array.isArray(shape) && shape.length === 3 && shape.every(isCount) && shape[1] * shape[2] > 1;
+}
+
 /** @param {any} raw @returns {Hello} */
 function readHello(raw) {
     const model = raw.model || {};
     return {
         type: 'hello',
         model: { name: text(model.name, ''), version: finite(model.version, 0), parameters: finite(model.parameters, 0) },
+        layers: Array.isArray(model.layers) ? model.layers.filter(hasMaps).map(({ name, op, shape }) => ({ name, op, shape })) : [],
         labels: Array.isArray(raw.labels) ? raw.labels.map(String) : [],
         answer: raw.answer ? readAnswer(raw.answer) : null,
         strokes: Array.isArray(raw.strokes) ? readStrokes(raw.strokes) : null,

@@ -64,9 +64,11 @@ test('refused: no object at all', () => {
 });
 
 test('hello: the model, the labels and what the view said last', () => {
-    const hello = readMessage({ type: 'hello', v: 1, model: { name: 'inkling', version: 3, parameters: 192618, layers: [] },
+    const hello = readMessage({ type: 'hello', v: 1, model: { name: 'inkling', version: 3, parameters: 192618,
+        layers: [{ name: 'image', op: 'input', shape: [1, 28, 28] }, { name: 'conv1', op: 'conv', shape: [8, 26, 26], more: 1 }, { name: 'dense1', op: 'dense', shape: [10, 1, 1] }, {}] },
         labels: ['0', '1'], answer: ANSWER, strokes: [[1, 2, 3, 4]] });
     assert.deepEqual(hello.model, { name: 'inkling', version: 3, parameters: 192618 });
+    assert.deepEqual(hello.layers, [{ name: 'conv1', op: 'conv', shape: [8, 26, 26] }]);
     assert.equal(hello.answer.prediction, 7);
     assert.deepEqual(hello.strokes, [[1, 2, 3, 4]]);
     assert.equal(readMessage({ type: 'hello', answer: null, strokes: null }).strokes, null);

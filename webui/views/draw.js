@@ -222,6 +222,7 @@ export class DrawView {
         if (hello.labels.length) this.setLabels(hello.labels);
         this.modelFacts = hello.model;
         this.showFacts(null);
+        if (this.maps.length === 0 && this.layerCount > 0) this.setMaps(hello.layers.slice(0, this.layerCount));
         const newer = !this.touched && hello.strokes && hello.strokes.length > 0;
         if (newer) this.loadStrokes(hello.strokes || []);
         if (newer && hello.answer) this.showAnswer(hello.answer);

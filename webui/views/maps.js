@@ -80,8 +80,9 @@ export class LayerMaps {
         this.scale = h('canvas', { class: 'maps-scale', width: 96, height: 1, 'aria-hidden': 'true' });
         this.low = h('span', {}, '0.00');
         this.high = h('span', {}, '');
+        this.range = h('span', { class: 'maps-range' }, this.low, this.scale, this.high);
         this.element = h('section', { class: 'maps' },
-            h('header', {}, this.title, this.about, this.readout, h('span', { class: 'maps-range' }, this.low, this.scale, this.high)),
+            h('header', {}, this.title, this.about, this.readout, this.range),
             this.canvas);
         this.canvas.addEventListener('pointermove', (/** @type {PointerEvent} */ e) => this.read(e));
         this.canvas.addEventListener('pointerleave', () => setText(this.readout, ''));
@@ -122,8 +123,9 @@ export class LayerMaps {
         const kind = OPERATIONS[op] || op;
         const range = this.isResting ? 'at rest' : `values from ${short(min)} to ${short(max)}`;
         setText(this.about, `${kind}, ${shape[0]} maps of ${shape[1]} × ${shape[2]}`);
-        setText(this.low, this.isResting ? '' : short(min));
-        setText(this.high, this.isResting ? '' : short(max));
+        setText(this.low, short(min));
+        setText(this.high, short(max));
+        this.range.classList.toggle('resting', this.isResting);
         this.canvas.setAttribute('aria-label', `${name}: ${kind}, ${shape[0]} feature maps of ${shape[1]} by ${shape[2]}, ${range}`);
     }
 

@@ -96,6 +96,7 @@ svg { width: 15px; height: 15px; fill: none; stroke: currentColor; stroke-width:
 .maps-name { margin: 0; padding: 0; font: 600 13px/1.4 ui-monospace, "DejaVu Sans Mono", monospace; color: var(--text); }
 .maps-readout { color: var(--text); font-variant-numeric: tabular-nums; }
 .maps-range { margin-left: auto; display: inline-flex; align-items: center; gap: 6px; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.maps-range.resting { visibility: hidden; }
 .maps-scale { width: 72px; height: 8px; border-radius: 4px; }
 .maps-canvas { display: block; max-width: 100%; }
 

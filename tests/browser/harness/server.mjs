@@ -62,7 +62,7 @@ function layer(name, op, shape, values) {
 
 /** The answer to a frame: the number of strokes is the digit. */
 export function answer(frame) {
-    if (!frame.type) return { type: 'hello', v: 1, model: { name: 'scripted', version: 3, parameters: 192618 }, labels: [...'0123456789'], answer: null, strokes: null };
+    if (!frame.type) return { type: 'hello', v: 1, model: { name: 'scripted', version: 3, parameters: 192618, layers: [{ name: 'conv1', op: 'conv', shape: [24, 26, 26] }, { name: 'relu1', op: 'relu', shape: [24, 26, 26] }] }, labels: [...'0123456789'], answer: null, strokes: null };
     const base = { type: 'answer', seq: frame.seq, final: frame.final, model: { name: 'scripted', version: 3 }, elapsed_ms: 0.21 };
     if (frame.strokes.length === 0) return { ...base, empty: true, ...(frame.final ? { bundle: bundle(frame, { ...base, empty: true }) } : {}) };
     const digit = frame.strokes.length % 10;
