@@ -26,6 +26,8 @@
 struct ink_session;
 struct ink_command;
 
+enum { INK_WORD_KIND_MAX = 4 };
+
 enum ink_option_type {
     INK_OPTION_FLAG,   /* --fresh: given or not, takes no value */
     INK_OPTION_INT,    /* a whole number in [min, max] */
@@ -34,14 +36,28 @@ enum ink_option_type {
     INK_OPTION_CHOICE, /* one of `choices` */
 };
 
+/* What a word stands for, so that it can be completed. */
+enum ink_word_kind {
+    INK_WORD_ANY,
+    INK_WORD_ACTION,  /* one of the command's `actions` */
+    INK_WORD_COMMAND, /* or a help topic */
+    INK_WORD_PICTURE,
+    INK_WORD_LAYER,
+    INK_WORD_MODEL,
+    INK_WORD_ARCH, /* of the zoo */
+    INK_WORD_DATA,
+    INK_WORD_FILE,
+};
+
 struct ink_option {
     const char *name; /* "epochs", without dashes */
     enum ink_option_type type;
-    const char *metavar;  /* "N", "FILE"; NULL for flags and choices */
-    const char *fallback; /* the value's text when it is not given; NULL = none */
-    double min, max;      /* numbers only */
-    const char *choices;  /* "adam|adamw|sgd" */
-    const char *help;     /* one line, no full stop */
+    const char *metavar;     /* "N", "FILE"; NULL for flags and choices */
+    const char *fallback;    /* the value's text when it is not given; NULL = none */
+    double min, max;         /* numbers only */
+    const char *choices;     /* "adam|adamw|sgd" */
+    enum ink_word_kind kind; /* of the value */
+    const char *help;        /* one line, no full stop */
 };
 
 enum ink_command_flag {
@@ -49,6 +65,7 @@ enum ink_command_flag {
     INK_CHANGES_SESSION = 1 << 1, /* what later commands answer may differ */
     INK_LONG_RUNNING = 1 << 2,    /* may take seconds; stops when cancelled */
     INK_LOCAL_FILES = 1 << 3,     /* reads or writes files by name: not for strangers over HTTP */
+    INK_TAKES_BLOCK = 1 << 4,     /* indented lines may follow */
 };
 
 /* Where a command talks while it runs. Called in the thread that runs the command. */
@@ -77,6 +94,7 @@ struct ink_args {
     size_t word_count; /* positional arguments */
     char **word;       /* [word_count] */
     char **value;      /* [option_count] text of each option; NULL = not given */
+    char *out_file;    /* --out: where the result is written too; NULL = nowhere */
     bool is_json;      /* --json: the numbers rather than the words */
     bool is_help;      /* --help: what the command does rather than doing it */
 };
@@ -99,7 +117,10 @@ struct ink_command {
     const char *summary;  /* one line, no full stop */
     const char *help;     /* paragraphs and examples, plain text */
     size_t word_min, word_max;
-    const struct ink_option *option; /* [option_count], in the order of the help */
+    enum ink_word_kind
+        word_kind[INK_WORD_KIND_MAX]; /* of the words; 0 ends, the last one repeats */
+    const char *actions;              /* "list|use": what the first word may be */
+    const struct ink_option *option;  /* [option_count], in the order of the help */
     size_t option_count;
     unsigned flags; /* enum ink_command_flag */
     ink_command_fn run;
@@ -112,7 +133,12 @@ const struct ink_command *ink_command_get(size_t index);
 /* The command of that name, or NULL. */
 const struct ink_command *ink_command_find(const char *name);
 
-/* The option of that name, or NULL. */
+/* As ink_command_find. Errors: INK_BADARG with "did you mean". */
+INK_MUST_CHECK enum ink_status ink_command_find_or_suggest(const char *name,
+                                                           const struct ink_command **out_command,
+                                                           struct ink_err *err);
+
+/* The option of that name, or NULL; --json, --out and --help are in every command's row. */
 const struct ink_option *ink_option_find(const struct ink_command *command, const char *name);
 
 /*

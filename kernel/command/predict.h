@@ -61,4 +61,11 @@ INK_MUST_CHECK enum ink_status ink_predict_bytes(struct ink_predictor *predictor
 struct ink_json *ink_prediction_to_json(const struct ink_prediction *prediction, const char *source,
                                         int label);
 
+/* The parts of that: "dark on light, scaled 0.11" as a list of two, and {"name", "version"}. */
+struct ink_json *ink_preparation_to_json(const struct ink_preparation *preparation);
+struct ink_json *ink_model_to_json(const char *name, int version);
+
+/* The digit with the highest of 10 probabilities; the lowest such digit. */
+int ink_prediction_best(const float *probabilities);
+
 #endif

@@ -70,8 +70,8 @@ INK_MUST_CHECK enum ink_status ink_session_snapshot(struct ink_session *session,
 void ink_session_publish(struct ink_session *session, const struct ink_snapshot *snapshot);
 
 /*
- * Keep *predictor on the newest network: creates or replaces it when that changed, else costs two
- * atomic operations. Start with NULL; the caller destroys it.
+ * Keep *predictor on the newest network: creates or replaces it when that changed, else costs a
+ * pointer copy. Start with NULL; the caller destroys it.
  *
  *   batch_max, threads   as ink_predictor_create
  *
@@ -106,6 +106,9 @@ INK_MUST_CHECK enum ink_status ink_session_dataset(struct ink_session *session, 
 const char *ink_session_data_name(struct ink_session *session);
 INK_MUST_CHECK enum ink_status ink_session_use_data(struct ink_session *session, const char *name,
                                                     struct ink_err *err);
+
+/* Whether a data set can be had without the network. Threads: any. */
+bool ink_session_has_data(struct ink_session *session, const char *name);
 
 /* ---- drawings: `drawn` ---- */
 

@@ -27,7 +27,7 @@ ink_grid_begin(struct ink_grid *grid, struct ink_figure *figure, const struct in
     int rows;
     float width, title_width;
 
-    fitting = fitting < 1 ? 1 : fitting;
+    fitting = plan->columns > 0 ? plan->columns : fitting < 1 ? 1 : fitting;
     *grid = (struct ink_grid){
         .figure = figure,
         .columns = plan->count < (size_t)fitting ? (int)plan->count : fitting,

@@ -24,6 +24,7 @@ struct ink_grid {
  *   tile_width, _height   of a picture, without its words
  *   caption_count   lines below each, 0..2
  *   footer          height of free space below the tiles
+ *   columns         tiles in a row; 0 = as many as fit
  */
 struct ink_grid_plan {
     const char *title;
@@ -31,6 +32,7 @@ struct ink_grid_plan {
     float tile_width, tile_height;
     int caption_count;
     float footer;
+    int columns;
 };
 void ink_grid_begin(struct ink_grid *grid, struct ink_figure *figure,
                     const struct ink_grid_plan *plan);

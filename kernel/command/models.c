@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+#include "kernel/command/models.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/parse.h"
+#include "kernel/command/session.h"
+#include "model/store.h"
+
+static const char pretrained_name[] = "inkling";
+
+bool
+ink_model_is_path(const char *name)
+{
+    const char *ending = strrchr(name, '.');
+
+    return strchr(name, '/') || (ending && strcmp(ending, ".safetensors") == 0);
+}
+
+/* "NAME:VERSION" taken apart; version 0 = the newest. */
+static enum ink_status
+split_name(const char *text, char out_name[static 64], int *out_version, struct ink_err *err)
+{
+    const char *colon = strchr(text, ':');
+    size_t size = colon ? (size_t)(colon - text) : strlen(text);
+    int64_t version = 0;
+
+    if (size < 64) {
+        memcpy(out_name, text, size);
+        out_name[size] = '\0';
+    }
+    if (size >= 64 || !ink_store_is_name(out_name))
+        return ink_fail(err, INK_BADARG,
+                        "'%.64s' is not a model's name, expected 1 to 63 of A-Z a-z 0-9 _ -, "
+                        "NAME:VERSION or a .safetensors file",
+                        text);
+    if (colon && ink_parse_int("", colon + 1, 1, INT32_MAX, &version, NULL) != INK_OK)
+        return ink_fail(err, INK_BADARG, "'%.64s': the version is not a number from 1", text);
+    *out_version = (int)version;
+    return INK_OK;
+}
+
+static bool
+is_in_store(const char *store, const char *name)
+{
+    INK_CLEANUP(ink_freep) struct ink_store_entry *entries = NULL;
+    size_t count = 0;
+
+    if (ink_store_list(store, &entries, &count, NULL) != INK_OK)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(entries[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* Why a name was not found: the most similar one there is. */
+static enum ink_status
+not_found(const char *store, const char *name, struct ink_err *err)
+{
+    INK_CLEANUP(ink_freep) struct ink_store_entry *entries = NULL;
+    INK_CLEANUP(ink_freep) const char **names = NULL;
+    const char *similar = NULL;
+    size_t count = 0, zoo_count = ink_zoo_count(), all = 0;
+
+    if (store && ink_store_list(store, &entries, &count, NULL) != INK_OK)
+        count = 0;
+    names = calloc(count + zoo_count + 1, sizeof(*names));
+    if (!names)
+        return ink_fail(err, INK_NOMEM, "out of memory");
+    for (size_t i = 0; i < count; i++)
+        names[all++] = entries[i].name;
+    for (size_t i = 0; i < zoo_count; i++)
+        names[all++] = ink_zoo_get(i).name;
+    names[all++] = pretrained_name;
+    similar = ink_suggest(name, names, all);
+    if (similar && strcmp(similar, name) == 0)
+        return ink_fail(err, INK_NOTFOUND,
+                        "model '%.64s' is an architecture without weights, expected a trained one "
+                        "('train --model %.64s' makes one)",
+                        name, name);
+    if (similar)
+        return ink_fail(err, INK_NOTFOUND, "no model '%.64s', did you mean '%.64s'?", name,
+                        similar);
+    return ink_fail(err, INK_NOTFOUND, "no model '%.64s', expected one that 'model list' lists",
+                    name);
+}
+
+enum ink_status
+ink_model_find(const struct ink_context *ctx, const char *name,
+               const struct ink_snapshot **out_snapshot, struct ink_err *err)
+{
+    const char *store = NULL;
+    char base[64];
+    int version;
+    enum ink_status status;
+
+    if (!name)
+        return ink_session_snapshot(ctx->session, out_snapshot, err);
+    if (ink_model_is_path(name))
+        return ink_snapshot_load(name, out_snapshot, err);
+    status = split_name(name, base, &version, err);
+    if (status != INK_OK)
+        return status;
+    if (ink_session_store(ctx->session, &store, NULL) == INK_OK && is_in_store(store, base))
+        return ink_store_load(store, base, version, out_snapshot, err);
+    if (strcmp(base, pretrained_name) == 0 && version == 0)
+        return ink_snapshot_load_pretrained(out_snapshot, err);
+    return not_found(store, base, err);
+}
+
+enum ink_status
+ink_model_rename(const struct ink_snapshot *snapshot, const char *name,
+                 const struct ink_snapshot **out_snapshot, struct ink_err *err)
+{
+    struct ink_record record = *ink_snapshot_record(snapshot);
+
+    (void)snprintf(record.name, sizeof(record.name), "%s", name);
+    record.version = 0;
+    return ink_snapshot_copy(snapshot, &record, out_snapshot, err);
+}
+
+/* An architecture of the zoo, unless the name means a network with weights. */
+static enum ink_status
+find_in_zoo(const char *name, struct ink_model *out, struct ink_err *err)
+{
+    struct ink_zoo_entry entry;
+    enum ink_status status;
+
+    if (!ink_zoo_find(name, &entry))
+        return INK_NOTFOUND;
+    status = ink_arch_parse(entry.text, entry.size, &out->own, err);
+    if (status == INK_OK) {
+        out->arch = out->own;
+        (void)snprintf(out->name, sizeof(out->name), "%s", entry.name);
+    }
+    return status;
+}
+
+enum ink_status
+ink_model_find_arch(const struct ink_context *ctx, const char *name, struct ink_model *out_model,
+                    struct ink_err *err)
+{
+    struct ink_model model = {0};
+    struct ink_err cause = {0};
+    enum ink_status status = ink_model_find(ctx, name, &model.snapshot, &cause);
+
+    if (status == INK_OK) {
+        const struct ink_record *record = ink_snapshot_record(model.snapshot);
+
+        model.arch = ink_snapshot_arch(model.snapshot);
+        (void)snprintf(model.name, sizeof(model.name), "%s", record->name);
+        model.version = record->version;
+    } else if (status == INK_NOTFOUND && name) {
+        status = find_in_zoo(name, &model, &cause);
+    }
+    if (status != INK_OK)
+        return ink_fail(err, status, "%s", cause.message);
+    *out_model = model;
+    return INK_OK;
+}
+
+void
+ink_model_fini(struct ink_model *model)
+{
+    ink_snapshot_unref(model->snapshot);
+    ink_arch_destroy(&model->own);
+    *model = (struct ink_model){0};
+}
+
+struct ink_json *
+ink_shape_to_json(struct ink_shape shape)
+{
+    struct ink_json *json = ink_json_array();
+
+    ink_json_push(json, ink_json_from_int(shape.channels));
+    ink_json_push(json, ink_json_from_int(shape.height));
+    ink_json_push(json, ink_json_from_int(shape.width));
+    return json;
+}
+
+struct ink_json *
+ink_layers_to_json(const struct ink_arch *arch)
+{
+    struct ink_json *list = ink_json_array();
+
+    for (int i = 0; i < arch->node_count; i++) {
+        const struct ink_node *node = &arch->node[i];
+        struct ink_json *json = ink_json_object();
+
+        ink_json_set_string(json, "name", node->name);
+        ink_json_set_string(json, "op", ink_op_name(node->op));
+        ink_json_set(json, "shape", ink_shape_to_json(node->shape));
+        ink_json_set_int(json, "parameters", (int64_t)ink_node_parameter_count(node));
+        ink_json_push(list, json);
+    }
+    return list;
+}
+
+void
+ink_model_title(const struct ink_record *record, struct ink_buf *buf)
+{
+    ink_buf_puts(buf, record->name);
+    if (record->version > 0)
+        ink_buf_printf(buf, ":%d", record->version);
+}

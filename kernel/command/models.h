@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef INK_COMMAND_MODELS_H
+#define INK_COMMAND_MODELS_H
+
+/*
+ * models: networks by the names people use.
+ *
+ * NAME is the newest version in the store, else the one that ships; NAME:3 a
+ * version; anything with a / or ending in .safetensors a file. Where weights do
+ * not matter, names of the zoo are understood too.
+ */
+
+#include <stdbool.h>
+
+#include "base/json.h"
+#include "base/status.h"
+#include "kernel/command/command.h"
+#include "model/snapshot.h"
+
+/*
+ * A network with weights; name NULL = the session's.
+ *
+ * Errors   INK_NOTFOUND, INK_BADARG (not a name), INK_BADDATA, INK_IO
+ * Memory   one reference of the caller
+ */
+INK_MUST_CHECK enum ink_status ink_model_find(const struct ink_context *ctx, const char *name,
+                                              const struct ink_snapshot **out_snapshot,
+                                              struct ink_err *err);
+
+/* Whether a name means a file: it has a / or ends in .safetensors. */
+bool ink_model_is_path(const char *name);
+
+/* The same weights under another name, as version 0. Memory: one reference of the caller. */
+INK_MUST_CHECK enum ink_status ink_model_rename(const struct ink_snapshot *snapshot,
+                                                const char *name,
+                                                const struct ink_snapshot **out_snapshot,
+                                                struct ink_err *err);
+
+/* An architecture with what is known of it. */
+struct ink_model {
+    const struct ink_snapshot *snapshot; /* NULL for an architecture of the zoo */
+    struct ink_arch *own;                /* then this is set */
+    const struct ink_arch *arch;         /* of either */
+    char name[64];
+    int version;
+};
+
+/* As ink_model_find, and the zoo. Memory: ink_model_fini. */
+INK_MUST_CHECK enum ink_status ink_model_find_arch(const struct ink_context *ctx, const char *name,
+                                                   struct ink_model *out_model,
+                                                   struct ink_err *err);
+void ink_model_fini(struct ink_model *model);
+
+/* The layers of an architecture: [{"name","op","shape","parameters"}, ...]. */
+struct ink_json *ink_layers_to_json(const struct ink_arch *arch);
+
+/* [C, H, W] */
+struct ink_json *ink_shape_to_json(struct ink_shape shape);
+
+/* Append "inkling", or "inkling:3" for a version of the store. */
+void ink_model_title(const struct ink_record *record, struct ink_buf *buf);
+
+#endif
