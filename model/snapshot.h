@@ -42,6 +42,12 @@ INK_MUST_CHECK enum ink_status ink_snapshot_create(const struct ink_arch *arch,
                                                    const struct ink_snapshot **out_snapshot,
                                                    struct ink_err *err);
 
+/* The same weights with another record. Memory: one reference of the caller. */
+INK_MUST_CHECK enum ink_status ink_snapshot_copy(const struct ink_snapshot *snapshot,
+                                                 const struct ink_record *record,
+                                                 const struct ink_snapshot **out_copy,
+                                                 struct ink_err *err);
+
 /* Count one user more (returns its argument) or less; NULL is fine. Threads: any. */
 const struct ink_snapshot *ink_snapshot_ref(const struct ink_snapshot *snapshot);
 void ink_snapshot_unref(const struct ink_snapshot *snapshot);

@@ -18,10 +18,4 @@ float *ink_snapshot_edit_biases(struct ink_snapshot *snapshot, int node_index);
 float *ink_snapshot_edit_statistics(struct ink_snapshot *snapshot, int node_index);
 struct ink_record *ink_snapshot_edit_record(struct ink_snapshot *snapshot);
 
-/* A copy of `snapshot` with another record. */
-INK_MUST_CHECK enum ink_status ink_snapshot_copy(const struct ink_snapshot *snapshot,
-                                                 const struct ink_record *record,
-                                                 const struct ink_snapshot **out_copy,
-                                                 struct ink_err *err);
-
 #endif

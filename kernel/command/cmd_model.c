@@ -10,6 +10,7 @@
 #include "kernel/command/describe.h"
 #include "kernel/command/models.h"
 #include "kernel/command/session.h"
+#include "kernel/command/words.h"
 #include "kernel/render/table.h"
 #include "kernel/render/text.h"
 #include "model/store.h"
@@ -203,6 +204,13 @@ parse_new(const struct ink_context *ctx, const struct ink_args *args, struct ink
         return ink_fail(err, INK_BADARG,
                         "an architecture is missing, expected one of the zoo ('model list') or "
                         "indented lines below (see 'help architectures')");
+    if (strchr(args->word[2], '/') || strstr(args->word[2], ".arch")) {
+        INK_CLEANUP(ink_buf_fini) struct ink_buf file = {0};
+        enum ink_status status = ink_buf_load(&file, args->word[2], INK_CELL_SIZE_MAX, err);
+
+        return status == INK_OK ? ink_arch_parse(ink_buf_text(&file), file.size, out_arch, err)
+                                : status;
+    }
     if (ink_zoo_find(args->word[2], &entry))
         return ink_arch_parse(entry.text, entry.size, out_arch, err);
     for (size_t i = 0; i < ink_zoo_count() && count < INK_COUNT(names); i++)
@@ -340,7 +348,8 @@ const struct ink_command ink_command_model = {
             "  model use NAME[:VERSION]   go on with a network of the store\n"
             "  model describe NAME        a network or architecture, layer by layer\n"
             "  model new mine keras       fresh weights for an architecture of the zoo\n"
-            "  model new mine             ... or for the indented lines that follow\n"
+            "  model new mine mine.arch   ... for one in a file\n"
+            "  model new mine             ... for the indented lines that follow\n"
             "      image:  input 1x28x28\n"
             "      dense1: dense 10\n"
             "  model save [NAME]          keep it in the store as the next version\n"

@@ -36,7 +36,7 @@ struct asked {
 };
 
 static enum ink_status
-ask(const struct ink_pictures *pictures, size_t index, struct ink_predictor *predictor,
+ask(const struct ink_picture_list *pictures, size_t index, struct ink_predictor *predictor,
     struct asked *out, struct ink_err *err)
 {
     enum ink_status status = ink_pictures_get(pictures, index, &out->picked, err);
@@ -50,7 +50,7 @@ ask(const struct ink_pictures *pictures, size_t index, struct ink_predictor *pre
 }
 
 static enum ink_status
-ask_all(const struct ink_context *ctx, const struct ink_pictures *pictures,
+ask_all(const struct ink_context *ctx, const struct ink_picture_list *pictures,
         struct ink_predictor *predictor, struct asked *out_asked, struct ink_err *err)
 {
     for (size_t i = 0; i < pictures->count; i++) {
@@ -184,7 +184,7 @@ run(const struct ink_context *ctx, const struct ink_args *args, struct ink_bundl
     struct ink_err *err)
 {
     INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *snapshot = NULL;
-    INK_CLEANUP(ink_pictures_fini) struct ink_pictures pictures = {0};
+    INK_CLEANUP(ink_pictures_fini) struct ink_picture_list pictures = {0};
     INK_CLEANUP(ink_predictor_destroy) struct ink_predictor *predictor = NULL;
     INK_CLEANUP(ink_freep) struct asked *asked = NULL;
     struct ink_picture_scope scope = {ctx, ink_args_text(args, "data"), NULL};

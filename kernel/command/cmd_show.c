@@ -121,7 +121,7 @@ run(const struct ink_context *ctx, const struct ink_args *args, struct ink_bundl
     struct ink_err *err)
 {
     INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *snapshot = NULL;
-    INK_CLEANUP(ink_pictures_fini) struct ink_pictures pictures = {0};
+    INK_CLEANUP(ink_pictures_fini) struct ink_picture_list pictures = {0};
     INK_CLEANUP(ink_freep) struct ink_picked *picked = NULL;
     struct ink_picture_scope scope = {ctx, ink_args_text(args, "data"), NULL};
     const char *model = ink_args_text(args, "model");

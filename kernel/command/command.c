@@ -57,17 +57,24 @@ ink_command_find_or_suggest(const char *name, const struct ink_command **out_com
                     name);
 }
 
-/* --json: the numbers are all there is to see. */
+/* --json: the numbers are all there is to see; a result without numbers is its text. */
 static void
 show_json_only(struct ink_bundle *bundle)
 {
-    const struct ink_bundle_item *json = ink_bundle_find(bundle, INK_MIME_JSON);
+    const struct ink_bundle_item *item = ink_bundle_find(bundle, INK_MIME_JSON);
+    INK_CLEANUP(ink_json_destroy) struct ink_json *json = NULL;
     struct ink_bundle only = {0};
 
-    if (!json)
-        return;
-    ink_bundle_add_text(&only, INK_MIME_TEXT, json->bytes);
-    ink_bundle_add_text(&only, INK_MIME_JSON, json->bytes);
+    if (item) {
+        json = ink_json_from_raw(item->bytes);
+    } else {
+        item = ink_bundle_find(bundle, INK_MIME_TEXT);
+        json = item ? ink_json_from_string(item->bytes) : ink_json_from_null();
+    }
+    ink_bundle_add_json(&only, json);
+    item = ink_bundle_find(&only, INK_MIME_JSON);
+    if (item)
+        ink_bundle_add_text(&only, INK_MIME_TEXT, item->bytes);
     ink_bundle_fini(bundle);
     *bundle = only;
 }
@@ -83,6 +90,9 @@ ink_command_run(const struct ink_context *ctx, const struct ink_args *args,
         ink_help_show(args->command, out_bundle);
         return ink_bundle_check(out_bundle, err);
     }
+    status = args->out_file ? ink_write_check(args->out_file, err) : INK_OK;
+    if (status != INK_OK)
+        return status;
     status = args->command->run(ctx, args, &bundle, err);
     if (status == INK_OK)
         status = ink_bundle_check(&bundle, err);

@@ -15,6 +15,7 @@
 struct view {
     char id[INK_SESSION_VIEW_ID_MAX]; /* "" = free */
     struct ink_buf answer, strokes;   /* JSON texts; memory is kept for the next */
+    const struct ink_drawn *current;  /* what stands on its canvas: to be compared, not followed */
     unsigned long long used;          /* larger = later */
 };
 
@@ -82,11 +83,10 @@ ink_drawn_unrefp(struct ink_drawn **drawn)
     *drawn = NULL;
 }
 
-enum ink_status
-ink_gallery_add(struct ink_gallery *gallery, const struct ink_drawing *drawing, struct ink_err *err)
+static enum ink_status
+make_drawn(const struct ink_drawing *drawing, struct ink_drawn **out_drawn, struct ink_err *err)
 {
     INK_CLEANUP(ink_drawn_unrefp) struct ink_drawn *drawn = calloc(1, sizeof(*drawn));
-    INK_CLEANUP(ink_drawn_unrefp) struct ink_drawn *oldest = NULL;
     enum ink_status status;
 
     if (!drawn)
@@ -96,16 +96,72 @@ ink_gallery_add(struct ink_gallery *gallery, const struct ink_drawing *drawing, 
     if (status != INK_OK)
         return status;
     ink_prepare_drawing(drawn->drawing, drawn->row, &drawn->preparation);
-
-    (void)pthread_mutex_lock(&gallery->lock);
-    if (gallery->drawn_count == INK_SESSION_DRAWN_MAX) {
-        oldest = gallery->drawn[0];
-        gallery->drawn_count--;
-        memmove(gallery->drawn, gallery->drawn + 1, gallery->drawn_count * sizeof(oldest));
-    }
-    gallery->drawn[gallery->drawn_count++] = drawn;
-    (void)pthread_mutex_unlock(&gallery->lock);
+    *out_drawn = drawn;
     drawn = NULL; /* given away */
+    return INK_OK;
+}
+
+/* Take an entry off the list. The lock is held. */
+static struct ink_drawn *
+take_out(struct ink_gallery *gallery, size_t index)
+{
+    struct ink_drawn *drawn = gallery->drawn[index];
+
+    gallery->drawn_count--;
+    memmove(gallery->drawn + index, gallery->drawn + index + 1,
+            (gallery->drawn_count - index) * sizeof(*gallery->drawn));
+    return drawn;
+}
+
+enum ink_status
+ink_gallery_add(struct ink_gallery *gallery, const struct ink_drawing *drawing, struct ink_err *err)
+{
+    INK_CLEANUP(ink_drawn_unrefp) struct ink_drawn *oldest = NULL; /* released after the lock */
+    INK_GUARD(unlock) pthread_mutex_t *lock = &gallery->lock;
+    struct ink_drawn *drawn = NULL;
+    enum ink_status status = make_drawn(drawing, &drawn, err);
+
+    (void)pthread_mutex_lock(lock);
+    if (status != INK_OK)
+        return status;
+    if (gallery->drawn_count == INK_SESSION_DRAWN_MAX)
+        oldest = take_out(gallery, 0);
+    gallery->drawn[gallery->drawn_count++] = drawn;
+    return INK_OK;
+}
+
+static struct view *find_view(struct ink_gallery *gallery, const char *id);
+static struct view *make_room(struct ink_gallery *gallery, const char *id);
+
+enum ink_status
+ink_gallery_keep(struct ink_gallery *gallery, const char *view_id,
+                 const struct ink_drawing *drawing, struct ink_err *err)
+{
+    INK_CLEANUP(ink_drawn_unrefp) struct ink_drawn *replaced = NULL; /* released after the lock */
+    INK_GUARD(unlock) pthread_mutex_t *lock = &gallery->lock;
+    struct ink_drawn *drawn = NULL;
+    struct view *view;
+    enum ink_status status = INK_OK;
+
+    if (drawing->point_count > 0)
+        status = make_drawn(drawing, &drawn, err);
+    (void)pthread_mutex_lock(lock);
+    if (status != INK_OK)
+        return status;
+    view = find_view(gallery, view_id);
+    if (!view)
+        view = make_room(gallery, view_id);
+    if (!drawn) {
+        view->current = NULL; /* cleared: what was there stays, the next one is another */
+        return INK_OK;
+    }
+    for (size_t i = gallery->drawn_count; view->current && !replaced && i-- > 0;)
+        if (gallery->drawn[i] == view->current)
+            replaced = take_out(gallery, i);
+    if (gallery->drawn_count == INK_SESSION_DRAWN_MAX)
+        replaced = take_out(gallery, 0);
+    gallery->drawn[gallery->drawn_count++] = drawn;
+    view->current = drawn;
     return INK_OK;
 }
 
@@ -155,15 +211,20 @@ find_view(struct ink_gallery *gallery, const char *id)
     return NULL;
 }
 
-/* A free place, else the one that was unused the longest. */
+/* Give the view a free place, else the one that was unused the longest. */
 static struct view *
-make_room(struct ink_gallery *gallery)
+make_room(struct ink_gallery *gallery, const char *id)
 {
     struct view *room = &gallery->view[0];
 
     for (size_t i = 1; i < INK_SESSION_VIEW_MAX; i++)
         if (gallery->view[i].used < room->used)
             room = &gallery->view[i];
+    ink_buf_clear(&room->answer);
+    ink_buf_clear(&room->strokes);
+    room->current = NULL;
+    room->used = ++gallery->clock;
+    (void)snprintf(room->id, sizeof(room->id), "%s", id);
     return room;
 }
 
@@ -179,13 +240,12 @@ ink_gallery_set_view(struct ink_gallery *gallery, const char *id, const char *an
         return;
     view = find_view(gallery, id);
     if (!view)
-        view = make_room(gallery);
+        view = make_room(gallery, id);
     ink_buf_clear(&view->answer);
     ink_buf_clear(&view->strokes);
     ink_buf_puts(&view->answer, answer);
     ink_buf_puts(&view->strokes, strokes);
     view->used = ++gallery->clock;
-    (void)snprintf(view->id, sizeof(view->id), "%s", id);
     if (view->answer.is_broken || view->strokes.is_broken) {
         ink_buf_fini(&view->answer);
         ink_buf_fini(&view->strokes);

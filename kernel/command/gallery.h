@@ -22,6 +22,9 @@ void ink_gallery_destroy(struct ink_gallery **gallery);
 INK_MUST_CHECK enum ink_status ink_gallery_add(struct ink_gallery *gallery,
                                                const struct ink_drawing *drawing,
                                                struct ink_err *err);
+INK_MUST_CHECK enum ink_status ink_gallery_keep(struct ink_gallery *gallery, const char *view_id,
+                                                const struct ink_drawing *drawing,
+                                                struct ink_err *err);
 struct ink_drawn *ink_gallery_get(struct ink_gallery *gallery, int64_t index);
 size_t ink_gallery_count(struct ink_gallery *gallery);
 

@@ -52,17 +52,17 @@ clear_item(struct ink_picture_item *item)
 }
 
 void
-ink_pictures_fini(struct ink_pictures *pictures)
+ink_pictures_fini(struct ink_picture_list *pictures)
 {
     for (size_t i = 0; i < pictures->count; i++)
         clear_item(&pictures->item[i]);
     free(pictures->item);
-    *pictures = (struct ink_pictures){0};
+    *pictures = (struct ink_picture_list){0};
 }
 
 /* Takes over what the item holds, also when it fails. */
 static enum ink_status
-push(struct ink_pictures *pictures, struct ink_picture_item item, const char *name,
+push(struct ink_picture_list *pictures, struct ink_picture_item item, const char *name,
      struct ink_err *err)
 {
     item.name = name ? strdup(name) : NULL;
@@ -91,7 +91,7 @@ push(struct ink_pictures *pictures, struct ink_picture_item item, const char *na
 }
 
 static enum ink_status
-push_row(struct ink_pictures *pictures, const struct word *word, struct ink_dataset *dataset,
+push_row(struct ink_picture_list *pictures, const struct word *word, struct ink_dataset *dataset,
          size_t index, struct ink_err *err)
 {
     return push(pictures,
@@ -157,7 +157,7 @@ parse_range(const struct word *word, size_t count, const char *data, int64_t *ou
 }
 
 static enum ink_status
-push_label(struct ink_pictures *pictures, const struct word *word, struct ink_dataset *dataset,
+push_label(struct ink_picture_list *pictures, const struct word *word, struct ink_dataset *dataset,
            struct ink_err *err)
 {
     int64_t label;
@@ -177,7 +177,7 @@ push_label(struct ink_pictures *pictures, const struct word *word, struct ink_da
 }
 
 static enum ink_status
-push_wrong(const struct ink_picture_scope *scope, struct ink_pictures *pictures,
+push_wrong(const struct ink_picture_scope *scope, struct ink_picture_list *pictures,
            const struct word *word, struct ink_dataset *dataset, struct ink_err *err)
 {
     INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *snapshot = NULL;
@@ -206,7 +206,7 @@ push_wrong(const struct ink_picture_scope *scope, struct ink_pictures *pictures,
 
 /* "random" or "random:9". */
 static enum ink_status
-push_random(struct ink_pictures *pictures, const struct word *word, struct ink_dataset *dataset,
+push_random(struct ink_picture_list *pictures, const struct word *word, struct ink_dataset *dataset,
             struct ink_err *err)
 {
     const char *colon = strchr(word->inside, ':');
@@ -230,7 +230,7 @@ begins(const char *text, const char *with)
 }
 
 static enum ink_status
-push_rows(const struct ink_picture_scope *scope, struct ink_pictures *pictures,
+push_rows(const struct ink_picture_scope *scope, struct ink_picture_list *pictures,
           const struct word *word, struct ink_err *err)
 {
     INK_CLEANUP(ink_dataset_unrefp) struct ink_dataset *dataset = NULL;
@@ -259,7 +259,7 @@ push_rows(const struct ink_picture_scope *scope, struct ink_pictures *pictures,
 }
 
 static enum ink_status
-push_drawn(const struct ink_picture_scope *scope, struct ink_pictures *pictures,
+push_drawn(const struct ink_picture_scope *scope, struct ink_picture_list *pictures,
            const struct word *word, struct ink_err *err)
 {
     struct ink_session *session = scope->ctx->session;
@@ -321,7 +321,7 @@ join_path(const char *folder, const char *name)
 }
 
 static enum ink_status
-push_folder(struct ink_pictures *pictures, const char *path, struct ink_err *err)
+push_folder(struct ink_picture_list *pictures, const char *path, struct ink_err *err)
 {
     INK_CLEANUP(close_folder) DIR *folder = opendir(path);
     size_t before = pictures->count;
@@ -345,7 +345,7 @@ push_folder(struct ink_pictures *pictures, const char *path, struct ink_err *err
 }
 
 static enum ink_status
-push_path(struct ink_pictures *pictures, const char *path, struct ink_err *err)
+push_path(struct ink_picture_list *pictures, const char *path, struct ink_err *err)
 {
     struct stat info;
 
@@ -417,9 +417,9 @@ unknown_name(const char *text, struct ink_err *err)
 
 enum ink_status
 ink_pictures_find(const struct ink_picture_scope *scope, char *const *words, size_t word_count,
-                  struct ink_pictures *out_pictures, struct ink_err *err)
+                  struct ink_picture_list *out_pictures, struct ink_err *err)
 {
-    INK_CLEANUP(ink_pictures_fini) struct ink_pictures pictures = {0};
+    INK_CLEANUP(ink_pictures_fini) struct ink_picture_list pictures = {0};
     struct word word;
     struct stat info;
     enum ink_status status = INK_OK;
@@ -439,7 +439,7 @@ ink_pictures_find(const struct ink_picture_scope *scope, char *const *words, siz
     if (status != INK_OK)
         return status;
     *out_pictures = pictures;
-    pictures = (struct ink_pictures){0}; /* given away */
+    pictures = (struct ink_picture_list){0}; /* given away */
     return INK_OK;
 }
 
@@ -479,8 +479,8 @@ get_file(const char *path, struct ink_picked *out, struct ink_err *err)
 }
 
 enum ink_status
-ink_pictures_get(const struct ink_pictures *pictures, size_t index, struct ink_picked *out_picked,
-                 struct ink_err *err)
+ink_pictures_get(const struct ink_picture_list *pictures, size_t index,
+                 struct ink_picked *out_picked, struct ink_err *err)
 {
     const struct ink_picture_item *item = &pictures->item[index];
     struct ink_picked picked = {.label = -1};

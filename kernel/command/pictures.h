@@ -30,7 +30,7 @@ struct ink_picture_scope {
 
 struct ink_picture_item; /* of pictures.c */
 
-struct ink_pictures {
+struct ink_picture_list {
     size_t count;
     struct ink_picture_item *item; /* [count] */
     size_t room;
@@ -52,12 +52,13 @@ struct ink_picked {
  */
 INK_MUST_CHECK enum ink_status ink_pictures_find(const struct ink_picture_scope *scope,
                                                  char *const *words, size_t word_count,
-                                                 struct ink_pictures *out_pictures,
+                                                 struct ink_picture_list *out_pictures,
                                                  struct ink_err *err);
-void ink_pictures_fini(struct ink_pictures *pictures);
+void ink_pictures_fini(struct ink_picture_list *pictures);
 
 /* Errors: as model/picture.h and model/prepare.h, with the file's name before. */
-INK_MUST_CHECK enum ink_status ink_pictures_get(const struct ink_pictures *pictures, size_t index,
-                                                struct ink_picked *out_picked, struct ink_err *err);
+INK_MUST_CHECK enum ink_status ink_pictures_get(const struct ink_picture_list *pictures,
+                                                size_t index, struct ink_picked *out_picked,
+                                                struct ink_err *err);
 
 #endif

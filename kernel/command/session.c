@@ -225,6 +225,13 @@ ink_session_add_drawn(struct ink_session *session, const struct ink_drawing *dra
     return ink_gallery_add(session->gallery, drawing, err);
 }
 
+enum ink_status
+ink_session_keep_drawn(struct ink_session *session, const char *view_id,
+                       const struct ink_drawing *drawing, struct ink_err *err)
+{
+    return ink_gallery_keep(session->gallery, view_id, drawing, err);
+}
+
 struct ink_drawn *
 ink_session_get_drawn(struct ink_session *session, int64_t index)
 {

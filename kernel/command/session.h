@@ -124,6 +124,12 @@ struct ink_drawn {
 INK_MUST_CHECK enum ink_status ink_session_add_drawn(struct ink_session *session,
                                                      const struct ink_drawing *drawing,
                                                      struct ink_err *err);
+/* Keep a copy of what stands on a view's canvas as the newest: in the place of what it had there
+ * before, unless it was cleared in between. An empty drawing means cleared. Threads: any. */
+INK_MUST_CHECK enum ink_status ink_session_keep_drawn(struct ink_session *session,
+                                                      const char *view_id,
+                                                      const struct ink_drawing *drawing,
+                                                      struct ink_err *err);
 /* drawn[index], the newest is -1, the first 0, with a reference; NULL if there is none. Threads:
  * any. */
 struct ink_drawn *ink_session_get_drawn(struct ink_session *session, int64_t index);

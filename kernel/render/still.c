@@ -11,7 +11,7 @@ ink_still_add(struct ink_bundle *bundle, const struct ink_figure *figure, const 
 
     if (ink_figure_png(figure, INK_STILL_SCALE, &png, NULL) != INK_OK) {
         ink_buf_fini(&png);
-        bundle->is_broken = true;
+        html->is_broken = true;
         return;
     }
     ink_buf_printf(html, "<img width=\"%d\" height=\"%d\" alt=\"", (int)ceilf(figure->width),
@@ -20,7 +20,9 @@ ink_still_add(struct ink_bundle *bundle, const struct ink_figure *figure, const 
     ink_buf_puts(html, "\" src=\"data:image/png;base64,");
     ink_buf_base64(html, png.bytes, png.size);
     ink_buf_puts(html, "\">");
-    ink_bundle_add(bundle, INK_MIME_PNG, &png);
+    if (bundle)
+        ink_bundle_add(bundle, INK_MIME_PNG, &png);
+    ink_buf_fini(&png);
 }
 
 void

@@ -16,7 +16,8 @@
 enum { INK_STILL_SCALE = 2 }; /* dots a pixel, so that it is sharp on every screen */
 
 /*
- * Add image/png to the bundle, and an <img> of it to `html`.
+ * Add image/png to the bundle (NULL = none), and an <img> of it to `html`, which turns broken if
+ * there is no memory.
  *
  *   alt   what the picture says, in words
  */

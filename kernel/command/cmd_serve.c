@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+#include "kernel/command/command_priv.h"
+#include "kernel/command/session.h"
+
+/* clang-format off */
+static const struct ink_option options[] = {
+    {.name = "port", .type = INK_OPTION_INT, .metavar = "N", .fallback = "8501", .max = 65535,
+     .help = "listen there, 0 = any free port"},
+    {.name = "host", .type = INK_OPTION_TEXT, .metavar = "ADDRESS", .fallback = "127.0.0.1",
+     .help = "listen on that address; others than this machine's own need --token"},
+    {.name = "allow-host", .type = INK_OPTION_TEXT, .metavar = "NAMES",
+     .help = "names this server is called by, besides the loopback's, with commas between"},
+    {.name = "token", .type = INK_OPTION_TEXT, .metavar = "TEXT",
+     .help = "ask every request for this bearer token"},
+    {.name = "threads", .type = INK_OPTION_INT, .metavar = "N", .fallback = "0", .max = 64,
+     .help = "answer on that many threads, 0 = all cores"},
+    {.name = "model", .type = INK_OPTION_TEXT, .metavar = "NAME", .kind = INK_WORD_MODEL,
+     .help = "serve this network instead of the current one: NAME[:VERSION] or a file"},
+};
+/* clang-format on */
+
+static enum ink_status
+run(const struct ink_context *ctx, const struct ink_args *args, struct ink_bundle *out_bundle,
+    struct ink_err *err)
+{
+    ink_command_fn serve = ink_session_serve(ctx->session);
+
+    if (!serve)
+        return ink_fail(err, INK_NOTNOW, "no server in this program");
+    return serve(ctx, args, out_bundle, err);
+}
+
+const struct ink_command ink_command_serve = {
+    .name = "serve",
+    .synopsis = "[start|stop]",
+    .summary = "answer over HTTP: a page to draw on, REST, TensorFlow Serving's API",
+    .help = "On the command line it serves until Ctrl-C or SIGTERM. In a cell the server runs\n"
+            "beside the notebook, on the network that the notebook has: train, and what it\n"
+            "answers gets better. 'serve stop' ends it there.\n"
+            "\n"
+            "  serve\n"
+            "  serve --port 0\n"
+            "  serve stop",
+    .word_max = 1,
+    .word_kind = {INK_WORD_ACTION},
+    .actions = "start|stop",
+    .option = options,
+    .option_count = INK_COUNT(options),
+    .flags = INK_NEEDS_MODEL | INK_LONG_RUNNING | INK_LOCAL_FILES,
+    .run = run,
+};

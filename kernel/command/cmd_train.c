@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: MIT */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/parse.h"
+#include "kernel/command/command_priv.h"
+#include "kernel/command/models.h"
+#include "kernel/command/predict.h"
+#include "kernel/command/session.h"
+#include "kernel/command/train_options.h"
+#include "kernel/render/progress.h"
+#include "kernel/render/table.h"
+#include "kernel/render/text.h"
+#include "model/store.h"
+
+enum { UPDATE_MS = 100, DATA_MAX = 8 }; /* between two updates of the display; data sets mixed */
+
+/* A run, as its observer sees it. */
+struct run {
+    const struct ink_context *ctx;
+    const struct ink_args *args;
+    const struct ink_snapshot *start;
+    struct ink_dataset *train, *validation;
+    char title[192]; /* "keras on mnist" */
+    char display_id[INK_SESSION_VIEW_ID_MAX];
+    bool is_shown; /* the display is there */
+    uint64_t shown_ns;
+    int shown_validations; /* epochs in the display */
+};
+
+/* ---- data ---- */
+
+/* The training rows of one data set, or of several, mixed: "mnist,strokes". */
+static enum ink_status
+load_train(struct run *run, struct ink_err *err)
+{
+    struct ink_session *session = run->ctx->session;
+    const char *at = ink_args_text(run->args, "data");
+    struct ink_dataset *sets[DATA_MAX] = {0};
+    size_t count = 0;
+    enum ink_status status = INK_OK;
+
+    if (!at)
+        at = ink_session_data_name(session);
+    while (status == INK_OK && *at) {
+        size_t size = strcspn(at, ",");
+        INK_CLEANUP(ink_freep) char *name = strndup(at, size);
+
+        if (!name)
+            status = ink_fail(err, INK_NOMEM, "out of memory");
+        else if (count == DATA_MAX)
+            status = ink_fail(err, INK_TOOBIG, "--data: more than %d data sets", DATA_MAX);
+        else if (size > 0)
+            status = ink_session_dataset(session, name, INK_TRAIN, run->ctx, &sets[count], err);
+        count += status == INK_OK && size > 0;
+        at += size + (at[size] == ',');
+    }
+    if (status == INK_OK && count == 0)
+        status = ink_fail(err, INK_BADARG, "--data: no data set in '%.64s'",
+                          ink_args_text(run->args, "data"));
+    if (status == INK_OK && count == 1)
+        run->train = ink_dataset_ref(sets[0]);
+    else if (status == INK_OK)
+        status = ink_dataset_join(sets, count, &run->train, err);
+    for (size_t i = 0; i < count; i++)
+        ink_dataset_unref(sets[i]);
+    return status;
+}
+
+/* Copy some rows into a set of their own. */
+static enum ink_status
+copy_rows(const struct ink_dataset *from, size_t first, size_t count, const char *name,
+          struct ink_dataset **out_set, struct ink_err *err)
+{
+    enum ink_status status = ink_dataset_create(name, count, out_set, err);
+
+    if (status != INK_OK)
+        return status;
+    memcpy((*out_set)->pixels, from->pixels + first * INK_PICTURE_SIZE, count * INK_PICTURE_SIZE);
+    memcpy((*out_set)->labels, from->labels + first, count);
+    return INK_OK;
+}
+
+/* Keep the last `count` training pictures for validation. */
+static enum ink_status
+hold_out(struct run *run, size_t count, struct ink_err *err)
+{
+    INK_CLEANUP(ink_dataset_unrefp) struct ink_dataset *all = run->train;
+    char name[128];
+    enum ink_status status;
+
+    run->train = NULL;
+    if (count >= all->count)
+        return ink_fail(err, INK_BADARG,
+                        "--validation: %zu pictures of %zu, expected fewer than there are", count,
+                        all->count);
+    (void)snprintf(name, sizeof(name), "%s held out", all->name);
+    status = copy_rows(all, all->count - count, count, name, &run->validation, err);
+    if (status == INK_OK)
+        status = copy_rows(all, 0, all->count - count, all->name, &run->train, err);
+    return status;
+}
+
+static enum ink_status
+load_validation(struct run *run, struct ink_err *err)
+{
+    const char *what = ink_args_text(run->args, "validation");
+    const char *data = ink_args_text(run->args, "data");
+    int64_t count;
+
+    if (strcmp(what, "none") == 0)
+        return INK_OK;
+    if (ink_parse_int("", what, 1, INT32_MAX, &count, NULL) == INK_OK)
+        return hold_out(run, (size_t)count, err);
+    if (strcmp(what, "test") == 0) {
+        char first[256] = "";
+
+        if (data) /* the first of several */
+            (void)snprintf(first, sizeof(first), "%.*s", (int)strcspn(data, ","), data);
+        return ink_session_dataset(run->ctx->session, data ? first : NULL, INK_TEST, run->ctx,
+                                   &run->validation, err);
+    }
+    return ink_session_dataset(run->ctx->session, what, INK_TEST, run->ctx, &run->validation, err);
+}
+
+/* ---- the network to start from ---- */
+
+static enum ink_status
+load_start(struct run *run, struct ink_err *err)
+{
+    INK_CLEANUP(ink_model_fini) struct ink_model model = {0};
+    INK_CLEANUP(ink_buf_fini) struct ink_buf command = {0};
+    const char *name = ink_args_text(run->args, "name");
+    struct ink_record record = {.loss = (double)NAN, .accuracy = (double)NAN};
+    enum ink_status status;
+
+    if (name && !ink_store_is_name(name))
+        return ink_fail(
+            err, INK_BADARG,
+            "--name: '%.64s' is not a model's name, expected 1 to 63 of A-Z a-z 0-9 _ -", name);
+    status = ink_model_find_arch(run->ctx, ink_args_text(run->args, "model"), &model, err);
+    if (status != INK_OK)
+        return status;
+    if (ink_args_flag(run->args, "resume") && !model.snapshot)
+        return ink_fail(err, INK_BADARG, "--resume: '%.64s' has no weights to go on from",
+                        model.name);
+    if (ink_args_flag(run->args, "resume"))
+        record = *ink_snapshot_record(model.snapshot);
+    ink_train_options_print(run->args, &command);
+    (void)snprintf(record.name, sizeof(record.name), "%s", name ? name : model.name);
+    (void)snprintf(record.command, sizeof(record.command), "%s", ink_buf_text(&command));
+    (void)snprintf(record.data, sizeof(record.data), "%s", run->train->name);
+    record.version = 0;
+    record.seed = (unsigned long long)ink_args_int(run->args, "seed");
+    ink_clock_date(record.date);
+    if (ink_args_flag(run->args, "resume"))
+        status = ink_snapshot_copy(model.snapshot, &record, &run->start, err);
+    else
+        status = ink_snapshot_create(model.arch, &record, record.seed, &run->start, err);
+    (void)snprintf(run->title, sizeof(run->title), "%s on %s", record.name, run->train->name);
+    return status;
+}
+
+/* ---- while it runs ---- */
+
+static void
+show(struct run *run, const struct ink_train_progress *progress, enum ink_progress_state state)
+{
+    INK_CLEANUP(ink_bundle_fini) struct ink_bundle bundle = {0};
+    const struct ink_sink *sink = run->ctx->sink;
+
+    ink_progress_show(progress, run->title, state, &bundle);
+    if (bundle.is_broken)
+        return; /* no memory for a picture: the training goes on */
+    sink->display(sink->self, &bundle, run->display_id, run->is_shown);
+    run->is_shown = true;
+    run->shown_ns = ink_clock_ns();
+    run->shown_validations = progress->validation_count;
+}
+
+static void
+on_progress(void *self, const struct ink_train_progress *progress)
+{
+    struct run *run = self;
+
+    if (run->is_shown && ink_clock_ms_since(run->shown_ns) < UPDATE_MS)
+        return;
+    show(run, progress, INK_PROGRESS_RUNS);
+}
+
+static void
+on_snapshot(void *self, const struct ink_snapshot *snapshot)
+{
+    const struct run *run = self;
+
+    ink_session_publish(run->ctx->session, snapshot);
+}
+
+/* ---- afterwards ---- */
+
+static enum ink_status
+write_log(const struct run *run, const struct ink_train_result *result, const char *path,
+          struct ink_err *err)
+{
+    const struct ink_train_progress *progress = &result->progress;
+    INK_CLEANUP(ink_buf_fini) struct ink_buf log = {0};
+    enum ink_status status;
+
+    ink_buf_printf(&log, "# %s\n", ink_snapshot_record(run->start)->command);
+    ink_buf_printf(&log, "# %s: %zu pictures, validated on %s\n", run->title, run->train->count,
+                   run->validation ? run->validation->name : "nothing");
+    ink_progress_epochs(&log, progress);
+    ink_buf_printf(&log, "# %s after %.1f s, %.0f images/s\n",
+                   result->is_cancelled ? "stopped" : "done", progress->elapsed_s,
+                   progress->images_per_s);
+    status = ink_buf_check(&log, err);
+    return status == INK_OK ? ink_file_write(path, log.bytes, log.size, err) : status;
+}
+
+/* Write what was asked for. */
+static enum ink_status
+keep(const struct run *run, const struct ink_train_result *result, struct ink_err *err)
+{
+    const char *path = ink_args_text(run->args, "save");
+    const char *log = ink_args_text(run->args, "log");
+    enum ink_status status = INK_OK;
+
+    if (path)
+        status = ink_snapshot_save(result->best, path, err);
+    if (status == INK_OK && log)
+        status = write_log(run, result, log, err);
+    return status;
+}
+
+static void
+put_result(const struct run *run, const struct ink_train_result *result, struct ink_buf *text)
+{
+    const struct ink_train_progress *progress = &result->progress;
+
+    ink_text_clean(text, run->title);
+    ink_buf_puts(text, ": ");
+    if (isfinite(progress->best_accuracy)) {
+        ink_text_percent(text, progress->best_accuracy);
+        ink_buf_printf(text, " on %s after epoch %d of %d", run->validation->name,
+                       progress->best_epoch, progress->epoch_count);
+    } else {
+        ink_buf_printf(text, "training loss %.4f, not validated", progress->loss);
+    }
+    ink_buf_puts(text, "; ");
+    ink_text_duration(text, progress->elapsed_s);
+    ink_buf_puts(text, ", ");
+    ink_text_count(text, llround(progress->images_per_s));
+    ink_buf_puts(text, " images/s");
+    if (ink_args_text(run->args, "save")) {
+        ink_buf_puts(text, "; saved as ");
+        ink_text_clean(text, ink_args_text(run->args, "save"));
+    }
+}
+
+static void
+show_result(const struct run *run, const struct ink_train_result *result,
+            struct ink_bundle *out_bundle)
+{
+    INK_CLEANUP(ink_json_destroy)
+    struct ink_json *json = ink_progress_to_json(&result->progress, true);
+    INK_CLEANUP(ink_figure_fini) struct ink_figure figure = {0};
+    const struct ink_record *record = ink_snapshot_record(result->best);
+    struct ink_buf text = {0}, html = {0}, svg = {0};
+
+    put_result(run, result, &text);
+    ink_buf_puts(&html, "<p>");
+    ink_buf_html(&html, ink_buf_text(&text));
+    ink_buf_puts(&html, "</p>");
+    ink_buf_putc(&text, '\n');
+    ink_json_set(json, "model", ink_model_to_json(record->name, record->version));
+    ink_json_set_string(json, "data", run->train->name);
+    ink_json_set_int(json, "count", (int64_t)run->train->count);
+    if (ink_args_text(run->args, "save"))
+        ink_json_set_string(json, "saved", ink_args_text(run->args, "save"));
+    ink_progress_figure(&figure, &result->progress, run->title, INK_PROGRESS_DONE);
+    if (ink_figure_svg(&figure, run->title, &svg, NULL) == INK_OK)
+        ink_bundle_add(out_bundle, INK_MIME_SVG, &svg);
+    ink_buf_fini(&svg);
+    ink_bundle_add(out_bundle, INK_MIME_TEXT, &text);
+    ink_bundle_add(out_bundle, INK_MIME_HTML, &html);
+    ink_bundle_add_json(out_bundle, json);
+}
+
+/* What a stopped run says. */
+static enum ink_status
+say_stopped(const struct run *run, const struct ink_train_progress *progress, struct ink_err *err)
+{
+    const char *path = ink_args_text(run->args, "save");
+    char best[64] = "the newest weights are in use";
+
+    if (isfinite(progress->best_accuracy))
+        (void)snprintf(best, sizeof(best), "the best weights so far (%.2f %%) are in use",
+                       progress->best_accuracy * 100);
+    return ink_fail(err, INK_CANCELLED, "stopped in epoch %d of %d; %s%s%.80s", progress->epoch,
+                    progress->epoch_count, best, path ? " and saved as " : "", path ? path : "");
+}
+
+/* Train, and leave the best weights in use; an error leaves those that were. */
+static enum ink_status
+train(struct run *run, struct ink_bundle *out_bundle, struct ink_err *err)
+{
+    INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *before = NULL;
+    INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *best = NULL;
+    INK_CLEANUP(ink_freep) struct ink_train_result *result = calloc(1, sizeof(*result));
+    struct ink_train_options options = ink_train_options_get(run->args);
+    struct ink_train_observer observer = {run, on_progress, on_snapshot};
+    enum ink_status status;
+
+    if (!result)
+        return ink_fail(err, INK_NOMEM, "out of memory");
+    if (ink_session_snapshot(run->ctx->session, &before, NULL) != INK_OK)
+        before = NULL;
+    status = ink_train_run(run->start, run->train, run->validation, &options, &observer,
+                           run->ctx->cancel, result, err);
+    best = result->best;
+    if (status != INK_OK || !best) {
+        if (best || before)
+            ink_session_publish(run->ctx->session, best ? best : before);
+        return status != INK_OK ? status : ink_fail(err, INK_BUG, "no weights came back");
+    }
+    ink_session_publish(run->ctx->session, best);
+    show(run, &result->progress, result->is_cancelled ? INK_PROGRESS_STOPPED : INK_PROGRESS_DONE);
+    status = keep(run, result, err);
+    if (status != INK_OK)
+        return status;
+    if (result->is_cancelled)
+        return say_stopped(run, &result->progress, err);
+    show_result(run, result, out_bundle);
+    return INK_OK;
+}
+
+static enum ink_status
+run_train(const struct ink_context *ctx, const struct ink_args *args, struct ink_bundle *out_bundle,
+          struct ink_err *err)
+{
+    struct run run = {.ctx = ctx, .args = args};
+    enum ink_status status;
+
+    ink_session_new_view_id(ctx->session, run.display_id);
+    status = load_train(&run, err);
+    if (status == INK_OK)
+        status = load_validation(&run, err);
+    if (status == INK_OK)
+        status = load_start(&run, err);
+    if (status == INK_OK)
+        status = train(&run, out_bundle, err);
+    ink_snapshot_unref(run.start);
+    ink_dataset_unref(run.train);
+    ink_dataset_unref(run.validation);
+    return status;
+}
+
+const struct ink_command ink_command_train = {
+    .name = "train",
+    .synopsis = "",
+    .summary = "teach a network from pictures with known digits",
+    .help = "Weights start afresh from --seed; --resume goes on from those there are. While it\n"
+            "runs, the newest weights are the session's network: draw and watch it learn.\n"
+            "Ctrl-C or the stop button ends it; the best weights so far stay in use. Weights\n"
+            "are kept by --save, or later by 'model save'.\n"
+            "\n"
+            "  train --model keras --epochs 3\n"
+            "  train --data mnist,strokes --augment full --average 0.999\n"
+            "  train --resume --epochs 1 --lr 0.0005\n"
+            "\n"
+            "The best epoch is chosen on the validation data, by default the test half: to\n"
+            "report an accuracy that was not chosen, hold pictures out (--validation 5000)\n"
+            "and 'evaluate' afterwards.",
+    .option = ink_train_option,
+    .option_count = INK_TRAIN_OPTION_COUNT,
+    .flags = INK_CHANGES_SESSION | INK_LONG_RUNNING | INK_LOCAL_FILES,
+    .run = run_train,
+};

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+#include "kernel/command/train_options.h"
+
+#include <string.h>
+
+#include "kernel/command/command_priv.h"
+
+/* clang-format off */
+const struct ink_option ink_train_option[] = { /* as many as the header says */
+    {.name = "model", .type = INK_OPTION_TEXT, .metavar = "NAME", .kind = INK_WORD_MODEL,
+     .help = "train this architecture, or that of this network, instead of the current one's"},
+    {.name = "resume", .type = INK_OPTION_FLAG,
+     .help = "go on from the network's weights; without it they start afresh from --seed"},
+    {.name = "data", .type = INK_OPTION_TEXT, .metavar = "NAME,...", .kind = INK_WORD_DATA,
+     .help = "learn from these data sets, mixed, instead of the session's"},
+    {.name = "validation", .type = INK_OPTION_TEXT, .metavar = "WHAT", .fallback = "test",
+     .help = "measure after each epoch on: 'test', the test half; a number of training pictures "
+             "held out; a data set; 'none'"},
+    {.name = "epochs", .type = INK_OPTION_INT, .metavar = "N", .fallback = "5", .min = 1, .max = 1000,
+     .help = "go through the data that often"},
+    {.name = "batch", .type = INK_OPTION_INT, .metavar = "N", .fallback = "128", .min = 1, .max = 4096,
+     .help = "pictures a step"},
+    {.name = "optimizer", .type = INK_OPTION_CHOICE, .choices = "adam|adamw|sgd", .fallback = "adam",
+     .help = "how the weights follow the gradient"},
+    {.name = "lr", .type = INK_OPTION_REAL, .metavar = "X", .fallback = "0.002", .min = 1e-8, .max = 10,
+     .help = "learning rate, the highest of the schedule"},
+    {.name = "schedule", .type = INK_OPTION_CHOICE, .choices = "one-cycle|cosine|constant",
+     .fallback = "one-cycle", .help = "how the rate changes"},
+    {.name = "warm-up", .type = INK_OPTION_REAL, .metavar = "SHARE", .fallback = "0.2", .max = 1,
+     .help = "share of the steps in which a one-cycle rate rises"},
+    {.name = "momentum", .type = INK_OPTION_REAL, .metavar = "X", .fallback = "0.9", .max = 0.999,
+     .help = "of sgd"},
+    {.name = "weight-decay", .type = INK_OPTION_REAL, .metavar = "X", .fallback = "0", .max = 1,
+     .help = "pull of the weights towards zero"},
+    {.name = "label-smoothing", .type = INK_OPTION_REAL, .metavar = "X", .fallback = "0", .max = 0.9,
+     .help = "share of the truth that is spread over all digits"},
+    {.name = "average", .type = INK_OPTION_REAL, .metavar = "DECAY", .fallback = "0", .max = 0.99999,
+     .help = "validate and keep a moving average of the weights, 0 = off"},
+    {.name = "augment", .type = INK_OPTION_CHOICE, .choices = "none|light|full", .fallback = "none",
+     .help = "show each picture a little differently each time; the amounts below go before"},
+    {.name = "shift", .type = INK_OPTION_REAL, .metavar = "PIXELS", .max = 8,
+     .help = "augment: up to so far, both ways"},
+    {.name = "rotate", .type = INK_OPTION_REAL, .metavar = "DEGREES", .max = 45,
+     .help = "augment: up to so much, both ways"},
+    {.name = "scale", .type = INK_OPTION_REAL, .metavar = "SHARE", .max = 0.5,
+     .help = "augment: larger and smaller, 0.1 = 0.9 to 1.1"},
+    {.name = "stretch", .type = INK_OPTION_REAL, .metavar = "SHARE", .max = 0.5,
+     .help = "augment: width and height apart"},
+    {.name = "shear", .type = INK_OPTION_REAL, .metavar = "SHARE", .max = 0.5,
+     .help = "augment: slant, as a share of the height"},
+    {.name = "elastic", .type = INK_OPTION_REAL, .metavar = "PIXELS", .max = 4,
+     .help = "augment: a smooth random bend"},
+    {.name = "thickness", .type = INK_OPTION_REAL, .metavar = "PIXELS", .max = 2,
+     .help = "augment: pen width, thinner and thicker"},
+    {.name = "erase", .type = INK_OPTION_REAL, .metavar = "SHARE", .max = 0.8,
+     .help = "augment: a blank square, as a share of the side"},
+    {.name = "seed", .type = INK_OPTION_INT, .metavar = "N", .fallback = "1", .max = 1e15,
+     .help = "the same seed, data and thread count give the same weights to the bit"},
+    {.name = "threads", .type = INK_OPTION_INT, .metavar = "N", .fallback = "0", .max = 256,
+     .help = "compute on that many threads, 0 = all cores"},
+    {.name = "name", .type = INK_OPTION_TEXT, .metavar = "NAME",
+     .help = "call the network so, instead of after its architecture"},
+    {.name = "save", .type = INK_OPTION_TEXT, .metavar = "FILE", .kind = INK_WORD_FILE,
+     .help = "write the best weights there; also -o"},
+    {.name = "log", .type = INK_OPTION_TEXT, .metavar = "FILE", .kind = INK_WORD_FILE,
+     .help = "write the command and one line an epoch there"},
+};
+/* clang-format on */
+_Static_assert(INK_COUNT(ink_train_option) == INK_TRAIN_OPTION_COUNT, "a row more or less");
+
+/* How much `light` and `full` change; the order of the fields is augment.h's. */
+static const struct {
+    const char *name;
+    struct ink_augment amounts;
+} presets[] = {
+    {"none", {.shift = 0}},
+    {"light", {.shift = 1.5F, .rotate = 8, .scale = 0.08F, .stretch = 0.05F, .shear = 0.08F}},
+    {"full",
+     {.shift = 2.5F,
+      .rotate = 12,
+      .scale = 0.12F,
+      .stretch = 0.1F,
+      .shear = 0.15F,
+      .elastic = 1.2F,
+      .thickness = 0.7F}},
+};
+
+static struct ink_augment
+augment_of(const struct ink_args *args)
+{
+    struct ink_augment augment = {0};
+    const struct {
+        const char *name;
+        float *amount;
+    } amounts[] = {
+        {"shift", &augment.shift},         {"rotate", &augment.rotate},
+        {"scale", &augment.scale},         {"stretch", &augment.stretch},
+        {"shear", &augment.shear},         {"elastic", &augment.elastic},
+        {"thickness", &augment.thickness}, {"erase", &augment.erase},
+    };
+    const char *preset = ink_args_text(args, "augment");
+
+    for (size_t i = 0; i < INK_COUNT(presets); i++)
+        if (strcmp(presets[i].name, preset) == 0)
+            augment = presets[i].amounts;
+    for (size_t i = 0; i < INK_COUNT(amounts); i++)
+        if (ink_args_has(args, amounts[i].name))
+            *amounts[i].amount = (float)ink_args_real(args, amounts[i].name);
+    return augment;
+}
+
+struct ink_train_options
+ink_train_options_get(const struct ink_args *args)
+{
+    struct ink_train_options options = ink_train_defaults();
+    const char *optimizer = ink_args_text(args, "optimizer");
+    const char *schedule = ink_args_text(args, "schedule");
+
+    options.epochs = (int)ink_args_int(args, "epochs");
+    options.batch_size = (int)ink_args_int(args, "batch");
+    options.threads = (int)ink_args_int(args, "threads");
+    options.seed = (uint64_t)ink_args_int(args, "seed");
+    options.optimizer = strcmp(optimizer, "sgd") == 0     ? INK_SGD
+                        : strcmp(optimizer, "adamw") == 0 ? INK_ADAMW
+                                                          : INK_ADAM;
+    options.schedule = strcmp(schedule, "constant") == 0 ? INK_CONSTANT
+                       : strcmp(schedule, "cosine") == 0 ? INK_COSINE
+                                                         : INK_ONE_CYCLE;
+    options.learning_rate = ink_args_real(args, "lr");
+    options.warm_up = ink_args_real(args, "warm-up");
+    options.momentum = ink_args_real(args, "momentum");
+    options.weight_decay = ink_args_real(args, "weight-decay");
+    options.label_smoothing = ink_args_real(args, "label-smoothing");
+    options.average = ink_args_real(args, "average");
+    options.augment = augment_of(args);
+    return options;
+}
+
+void
+ink_train_options_print(const struct ink_args *args, struct ink_buf *text)
+{
+    ink_buf_puts(text, args->command->name);
+    for (size_t i = 0; i < args->command->option_count; i++) {
+        const char *value = args->value[i];
+
+        if (!value)
+            continue;
+        ink_buf_printf(text, " --%s", args->command->option[i].name);
+        if (*value)
+            ink_buf_printf(text, strcspn(value, " \t'\"\\#") == strlen(value) ? " %s" : " '%s'",
+                           value);
+    }
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/* main: the program's subcommands; what they do is elsewhere. */
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "kernel/command/cell.h"
+#include "kernel/command/command.h"
+#include "kernel/command/session.h"
+#include "kernel/command/version.h"
+#include "kernel/install.h"
+#include "kernel/terminal.h"
+
+static atomic_bool cancel;
+
+static void
+on_interrupt(int signal_number)
+{
+    (void)signal_number;
+    atomic_store(&cancel, true); /* lock-free: fit for a handler */
+}
+
+/* The first Ctrl-C stops the command, a second one the program. */
+static void
+handle_signals(void)
+{
+    struct sigaction interrupt = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+
+    (void)sigemptyset(&interrupt.sa_mask);
+    (void)sigemptyset(&ignore.sa_mask);
+    (void)sigaction(SIGINT, &interrupt, NULL);
+    (void)sigaction(SIGPIPE, &ignore, NULL);
+}
+
+/* One line on stderr, and the exit code. */
+static int
+complain(const char *command, const struct ink_err *err)
+{
+    (void)fprintf(stderr, "inkling: %s%s%s\n", command ? command : "", command ? ": " : "",
+                  err->message);
+    return ink_status_exit(err->status);
+}
+
+static int
+put(const char *text, size_t size)
+{
+    bool needs_end = size > 0 && text[size - 1] != '\n';
+
+    if (fwrite(text, 1, size, stdout) != size || (needs_end && putchar('\n') == EOF) ||
+        fflush(stdout) != 0) {
+        struct ink_err err;
+
+        (void)ink_fail_errno(&err, "stdout");
+        return complain(NULL, &err);
+    }
+    return 0;
+}
+
+/* ---- what is not a command ---- */
+
+typedef int (*subcommand_fn)(struct ink_session *session, int argc, const char *const argv[]);
+
+static int
+run_install(struct ink_session *session, int argc, const char *const argv[])
+{
+    INK_CLEANUP(ink_buf_fini) struct ink_buf out = {0};
+    struct ink_err err;
+
+    (void)session;
+    if (ink_install_run(argc, argv, &out, &err) != INK_OK)
+        return complain(argv[0], &err);
+    return put(ink_buf_text(&out), out.size);
+}
+
+static const struct {
+    const char *name;
+    subcommand_fn run;
+} subcommands[] = {
+    {"install", run_install},
+    {"uninstall", run_install},
+};
+
+/* ---- commands ---- */
+
+static int
+run_command(struct ink_session *session, int argc, const char *const argv[])
+{
+    INK_CLEANUP(ink_args_fini) struct ink_args args = {0};
+    INK_CLEANUP(ink_bundle_fini) struct ink_bundle bundle = {0};
+    struct ink_terminal terminal;
+    struct ink_context ctx = {session, &terminal.sink, &cancel, ""};
+    const struct ink_command *command;
+    const struct ink_bundle_item *text;
+    struct ink_err err;
+    enum ink_status status;
+
+    if (ink_command_find_or_suggest(argv[0], &command, &err) != INK_OK)
+        return complain(NULL, &err);
+    if (ink_args_parse(command, argv + 1, (size_t)argc - 1, &args, &err) != INK_OK)
+        return complain(argv[0], &err);
+    ink_terminal_init(&terminal, args.is_json);
+    status = ink_command_run(&ctx, &args, &bundle, &err);
+    ink_terminal_end(&terminal);
+    if (status != INK_OK)
+        return complain(argv[0], &err);
+    text = ink_bundle_find(&bundle, INK_MIME_TEXT);
+    return text ? put(text->bytes, text->size) : 0;
+}
+
+/* ---- the words before the subcommand ---- */
+
+static const char usage[] =
+    "usage: inkling [--store DIR] [--data-dir DIR] COMMAND [OPTIONS] [WORDS...]\n"
+    "\n"
+    "  --store DIR      where trained networks are kept\n"
+    "  --data-dir DIR   a folder with one folder a data set, before downloads\n"
+    "  --version, --help\n"
+    "\n"
+    "  install, uninstall   make Inkling known to Jupyter, or forget it\n"
+    "  kernel -f FILE       be the kernel of a notebook: Jupyter calls this\n"
+    "\n";
+
+/* Takes the options before the subcommand; returns the index of what follows, or -1. */
+static int
+take_options(int argc, const char *const argv[], struct ink_session_options *options,
+             struct ink_err *err)
+{
+    static const char *const names[] = {"--store", "--data-dir"};
+    const char **const places[] = {&options->store, &options->data_dir};
+    int index = 1;
+
+    while (index < argc && argv[index][0] == '-' && argv[index][1] == '-') {
+        size_t which = 0, size = strcspn(argv[index], "=");
+
+        if (strcmp(argv[index], "--help") == 0 || strcmp(argv[index], "--version") == 0)
+            break;
+        while (which < 2 &&
+               (strlen(names[which]) != size || strncmp(argv[index], names[which], size) != 0))
+            which++;
+        if (which == 2 || (argv[index][size] == '\0' && index + 1 == argc)) {
+            (void)ink_fail(err, INK_BADARG,
+                           which == 2 ? "unknown option %.64s" : "%.64s: DIR is missing",
+                           argv[index]);
+            return -1;
+        }
+        *places[which] = argv[index][size] ? argv[index] + size + 1 : argv[++index];
+        index++;
+    }
+    return index;
+}
+
+static int
+run(struct ink_session *session, int argc, const char *const argv[])
+{
+    static const char *const help[] = {"help", NULL};
+
+    if (argc == 0 || strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0) {
+        int code = put(usage, strlen(usage));
+
+        return code ? code : run_command(session, 1, help);
+    }
+    if (strcmp(argv[0], "--version") == 0)
+        return put("inkling " INK_VERSION, strlen("inkling " INK_VERSION));
+    for (size_t i = 0; i < sizeof(subcommands) / sizeof(subcommands[0]); i++)
+        if (strcmp(argv[0], subcommands[i].name) == 0)
+            return subcommands[i].run(session, argc, argv);
+    return run_command(session, argc, argv);
+}
+
+int
+main(int argc, char *argv[])
+{
+    INK_CLEANUP(ink_session_destroy) struct ink_session *session = NULL;
+    struct ink_session_options options = {0};
+    const char *const *words = (const char *const *)argv;
+    struct ink_err err;
+    int first = take_options(argc, words, &options, &err);
+
+    if (first < 0)
+        return complain(NULL, &err);
+    handle_signals();
+    if (ink_session_create(&options, &session, &err) != INK_OK)
+        return complain(NULL, &err);
+    return run(session, argc - first, words + first);
+}
