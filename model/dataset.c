@@ -175,3 +175,16 @@ ink_dataset_load(const char *name, enum ink_split split, const struct ink_data_o
         err, INK_BADDATA,
         "'%.120s' is no data set: expected a folder or a file named .jsonl or .jsonl.gz", path);
 }
+
+bool
+ink_dataset_is_local(const char *name, const struct ink_data_options *options)
+{
+    static const struct ink_data_options defaults = {0};
+    const struct ink_data_options *chosen = options ? options : &defaults;
+    char path[PATH_TEXT_SIZE];
+
+    if (strcmp(name, "mnist") == 0)
+        return ink_mnist_is_local(chosen);
+    return strcmp(name, "strokes") == 0 ||
+           find_path(name, chosen->data_dir ? chosen->data_dir : getenv("INKLING_DATA"), path);
+}

@@ -222,3 +222,32 @@ ink_mnist_load(enum ink_split split, const struct ink_data_options *options,
     return ink_folder_join_idx(split == INK_TRAIN ? "mnist train" : "mnist test", &images, &labels,
                                false, out_dataset, err);
 }
+
+static bool
+is_in(const char *directory, const struct published_file *file)
+{
+    char name[64], path[PATH_TEXT_SIZE];
+    struct stat info;
+
+    if (directory[0] == '\0' || join_path(directory, file->name, path, NULL) != INK_OK)
+        return false;
+    if (stat(path, &info) == 0)
+        return true;
+    (void)snprintf(name, sizeof(name), "%s.gz", file->name);
+    return join_path(directory, name, path, NULL) == INK_OK && stat(path, &info) == 0;
+}
+
+bool
+ink_mnist_is_local(const struct ink_data_options *options)
+{
+    INK_CLEANUP(ink_freep) struct places *places = malloc(sizeof(*places));
+
+    if (!places || find_places(options, places, NULL) != INK_OK)
+        return false;
+    for (int split = INK_TRAIN; split <= INK_TEST; split++)
+        for (int kind = IMAGES; kind < KIND_COUNT; kind++)
+            if (!is_in(places->data_dir, &published[split][kind]) &&
+                !is_in(places->cache_dir, &published[split][kind]))
+                return false;
+    return true;
+}

@@ -22,4 +22,7 @@ INK_MUST_CHECK enum ink_status ink_mnist_load(enum ink_split split,
                                               struct ink_dataset **out_dataset,
                                               struct ink_err *err);
 
+/* Whether all four files are in the data folder or the cache; their contents are not looked at. */
+bool ink_mnist_is_local(const struct ink_data_options *options);
+
 #endif

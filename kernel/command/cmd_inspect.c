@@ -257,7 +257,7 @@ run(const struct ink_context *ctx, const struct ink_args *args, struct ink_bundl
     INK_CLEANUP(ink_predictor_destroy) struct ink_predictor *predictor = NULL;
     struct view view = {.channel = -1};
     size_t count;
-    int node;
+    int node = -1;
     enum ink_status status = ink_model_find(ctx, ink_args_text(args, "model"), &snapshot, err);
 
     if (status == INK_OK)

@@ -37,7 +37,7 @@ add_grid(const struct ink_picked *picked, size_t count, struct ink_bundle *bundl
 
     ink_grid_begin(&grid, &figure, &plan);
     for (size_t i = 0; i < count; i++) {
-        char label[8] = "";
+        char label[16] = "";
 
         if (picked[i].label >= 0)
             (void)snprintf(label, sizeof(label), "%d", picked[i].label);

@@ -95,7 +95,7 @@ ink_model_find(const struct ink_context *ctx, const char *name,
 {
     const char *store = NULL;
     char base[64];
-    int version;
+    int version = 0;
     enum ink_status status;
 
     if (!name)

@@ -96,6 +96,8 @@ draw_series(struct ink_figure *figure, const struct ink_chart *chart, const stru
         points[count][0] = place_x(chart, plot, series->x[i]);
         points[count++][1] = place_y(chart, plot, series->y[i]);
     }
+    if (count == 0)
+        return;
     ink_figure_line(figure, points[0], count, series->has_marks ? 2 : 1.5F, series->colour);
     for (size_t i = 0; series->has_marks && i < count; i++)
         ink_figure_rect(figure, (struct ink_box){points[i][0] - 3, points[i][1] - 3, 6, 6}, 3,
