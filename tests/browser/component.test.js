@@ -75,6 +75,23 @@ test('component: a silent kernel is left, reached again, and gets the whole draw
     assert.equal((await view.read()).best, '2', 'both strokes arrived');
 }));
 
+test('component: a server with a token: the page asks, or takes it from the link, and a reload keeps it', () => withView(async (view, page, server) => {
+    const box = page.getByLabel('This server asks for its token');
+    await box.fill('wrong');
+    await page.getByRole('button', { name: 'Open' }).click();
+    await box.fill('secret');
+    await page.getByRole('button', { name: 'Open' }).click();
+    await view.ready();
+    assert.equal(await box.isVisible(), false);
+    await page.reload();
+    await new View(page).ready();
+    const other = await browser.newPage();
+    await other.goto(`${server.url}#token=secret`);
+    await new View(other).ready();
+    assert.equal(other.url(), server.url);
+    await other.close();
+}, { script: { token: 'secret' }, ready: false }));
+
 test('component: what the kernel refuses is said in its words', () => withView(async (view, page, server) => {
     server.script.reply = (frame) => (frame.type ? { type: 'error', seq: frame.seq, message: 'strokes: 201, expected at most 200' } : answer(frame));
     await view.draw(ONE);

@@ -80,16 +80,18 @@ function bundle(frame, said) {
         static: { ...said, strokes: frame.strokes } }, 'text/plain': String(said.prediction) };
 }
 
-/** @returns {Promise<{url: string, frames: any[], script: {reply: Function}, close: () => void}>} */
+/** @returns {Promise<{url: string, frames: any[], script: {reply: Function, token: string}, close: () => void}>} */
 export async function serve(port = 0) {
     const frames = [];
-    const script = { reply: async (frame) => answer(frame) };
+    const script = { reply: async (frame) => answer(frame), token: '' };
     const server = createServer(async (request, response) => {
         try {
             if (request.method === 'POST') {
                 let body = '';
                 for await (const chunk of request) body += chunk;
                 const frame = JSON.parse(body);
+                if (script.token && request.headers.authorization !== `Bearer ${script.token}`)
+                    return void response.writeHead(401, { 'Content-Type': 'application/json' }).end('{"error":"the token is missing"}');
                 frames.push(frame);
                 const reply = await script.reply(frame);
                 response.writeHead(reply.type === 'error' ? 400 : 200, { 'Content-Type': 'application/json' }).end(JSON.stringify(reply));
