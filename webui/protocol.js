@@ -145,10 +145,13 @@ export function readStrokes(raw) {
     return raw.filter((s) => Array.isArray(s) && s.length >= 2 && s.length % 2 === 0 && s.every(Number.isFinite));
 }
 
+/** Operations whose maps the kernel leaves out when it is asked for the first layers. */
+const WITHOUT_MAPS = ['input', 'batchnorm', 'dropout'];
+
 /** @param {any} layer */
 function hasMaps(layer) {
     const { name, op, shape } = layer || {};
-    return typeof name === 'string' && typeof op === 'string' && op !== 'input' &&
+    return typeof name === 'string' && typeof op === 'string' && !WITHOUT_MAPS.includes(op) &&
         Array.isArray(shape) && shape.length === 3 && shape.every(isCount) && shape[1] * shape[2] > 1;
 }
 

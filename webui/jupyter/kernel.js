@@ -39,7 +39,7 @@ define(['base/js/namespace', 'base/js/events', 'require'], function (Jupyter, ev
     function save(area, id, bundle) {
         const output = area.outputs.find((o) => o.data && o.data[MIME] && o.data[MIME].id === id);
         if (!output) return;
-        Object.assign(output.data, bundle);
+        output.data = { ...bundle };
         Jupyter.notebook.set_dirty(true);
     }
 

@@ -40,7 +40,7 @@
             for (let i = 0; outputs && i < outputs.length; i++) {
                 const output = outputs.get(i).toJSON();
                 if (!output.data || !output.data[MIME] || output.data[MIME].id !== id) continue;
-                outputs.set(i, { ...output, data: { ...output.data, ...bundle } });
+                outputs.set(i, { ...output, data: { ...bundle } });
                 return;
             }
         }
