@@ -18,7 +18,8 @@ run(const struct ink_context *ctx, const struct ink_args *args, struct ink_bundl
     INK_CLEANUP(ink_model_fini) struct ink_model model = {0};
     INK_CLEANUP(ink_json_destroy) struct ink_json *json = NULL;
     struct ink_buf text = {0}, html = {0};
-    enum ink_status status = ink_model_find_arch(ctx, ink_args_text(args, "model"), &model, err);
+    const char *name = args->word_count > 0 ? args->word[0] : ink_args_text(args, "model");
+    enum ink_status status = ink_model_find_arch(ctx, name, &model, err);
 
     if (status != INK_OK)
         return status;
@@ -32,14 +33,16 @@ run(const struct ink_context *ctx, const struct ink_args *args, struct ink_bundl
 
 const struct ink_command ink_command_layers = {
     .name = "layers",
-    .synopsis = "",
+    .synopsis = "[MODEL]",
     .summary = "list the network's layers: names, shapes, parameters",
     .help = "One line a layer, from the picture to the ten scores. The names are what\n"
             "'inspect' takes; shapes are channels x height x width, or a plain number for a\n"
             "flat vector.\n"
             "\n"
             "  layers\n"
-            "  layers --model keras",
+            "  layers keras",
+    .word_max = 1,
+    .word_kind = {INK_WORD_MODEL},
     .option = options,
     .option_count = INK_COUNT(options),
     .flags = INK_NEEDS_MODEL,

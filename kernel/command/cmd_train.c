@@ -136,6 +136,8 @@ load_start(struct run *run, struct ink_err *err)
     INK_CLEANUP(ink_model_fini) struct ink_model model = {0};
     INK_CLEANUP(ink_buf_fini) struct ink_buf command = {0};
     const char *name = ink_args_text(run->args, "name");
+    const char *data = ink_args_has(run->args, "data") ? ink_args_text(run->args, "data")
+                                                       : ink_session_data_name(run->ctx->session);
     struct ink_record record = {.loss = (double)NAN, .accuracy = (double)NAN};
     enum ink_status status;
 
@@ -162,7 +164,7 @@ load_start(struct run *run, struct ink_err *err)
         status = ink_snapshot_copy(model.snapshot, &record, &run->start, err);
     else
         status = ink_snapshot_create(model.arch, &record, record.seed, &run->start, err);
-    (void)snprintf(run->title, sizeof(run->title), "%s on %s", record.name, run->train->name);
+    (void)snprintf(run->title, sizeof(run->title), "%s on %s", record.name, data);
     return status;
 }
 

@@ -6,7 +6,7 @@
 #include "kernel/render/table.h"
 #include "kernel/render/text.h"
 
-enum { MARGIN = 16, PICTURE = 8 * INK_PICTURE_SIDE, BARS_LEFT = 290, BAR = 200, LINE = 22 };
+enum { MARGIN = 16, PICTURE = 8 * INK_PICTURE_SIDE, BARS_LEFT = 306, BAR = 200, LINE = 22 };
 
 static struct ink_colour
 bar_colour(const struct ink_answer_sight *sight, int digit)

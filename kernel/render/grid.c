@@ -24,22 +24,23 @@ void
 ink_grid_begin(struct ink_grid *grid, struct ink_figure *figure, const struct ink_grid_plan *plan)
 {
     int fitting = (int)((INK_GRID_WIDTH - 2 * MARGIN + GAP) / (plan->tile_width + GAP));
-    int rows;
+    int rows, columns = plan->columns, count = plan->count > 0 ? (int)plan->count : 1;
     float width, title_width;
 
-    fitting = plan->columns > 0 ? plan->columns : fitting < 1 ? 1 : fitting;
+    fitting = fitting < 1 ? 1 : fitting;
+    rows = (count + fitting - 1) / fitting;
+    if (columns == 0)
+        columns = (count + rows - 1) / rows; /* rows of one length */
     *grid = (struct ink_grid){
         .figure = figure,
-        .columns = plan->count < (size_t)fitting ? (int)plan->count : fitting,
+        .columns = columns,
         .caption_count = plan->caption_count,
         .tile_width = plan->tile_width,
         .tile_height = plan->tile_height,
         .left = MARGIN,
         .top = plan->title ? MARGIN + TITLE : MARGIN,
     };
-    if (grid->columns < 1)
-        grid->columns = 1;
-    rows = (int)((plan->count + (size_t)grid->columns - 1) / (size_t)grid->columns);
+    rows = (count + columns - 1) / columns;
     width = (float)grid->columns * step_x(grid) - GAP;
     title_width = plan->title ? ink_figure_text_width(plan->title, 14) : 0;
     width = fmaxf(width, fminf(title_width, INK_GRID_WIDTH - 2 * MARGIN));

@@ -147,7 +147,7 @@ draw_bars(struct ink_figure *figure, const struct ink_heat *heat, const uint8_t 
         ink_figure_rect(figure, (struct ink_box){LEFT, y + 3, WIDTH, 14}, 3, INK_COLOUR_FIELD);
         ink_figure_rect(figure,
                         (struct ink_box){fminf(zero, zero + length), y + 3, fabsf(length), 14}, 2,
-                        value < 0 ? INK_COLOUR_SECOND : INK_COLOUR_ACCENT);
+                        ink_colour_diverging(value < 0 ? -0.62F : 0.62F));
         ink_figure_textf(figure, LEFT + WIDTH + 74, y + 14, &pen, "%.4g", (double)value);
     }
 }

@@ -26,9 +26,9 @@ static void
 put_facts(struct ink_buf *text, const struct ink_train_progress *progress,
           enum ink_progress_state state)
 {
-    ink_buf_printf(text, "epoch %d of %d   ", progress->epoch, progress->epoch_count);
+    ink_buf_printf(text, "epoch %d of %d \xc2\xb7 ", progress->epoch, progress->epoch_count);
     ink_text_count(text, llround(progress->images_per_s));
-    ink_buf_puts(text, " images/s   ");
+    ink_buf_puts(text, " images/s \xc2\xb7 ");
     if (state == INK_PROGRESS_RUNS) {
         ink_text_duration(text, progress->remaining_s);
         ink_buf_puts(text, progress->is_validating ? " left, validating" : " left");
@@ -79,7 +79,7 @@ low_end(const float *values, int count, float otherwise)
 {
     float least = otherwise;
 
-    for (int i = count / 8; i < count; i++)
+    for (int i = count / 3; i < count; i++)
         if (isfinite(values[i]) && values[i] < least)
             least = values[i];
     return least;
@@ -155,13 +155,13 @@ ink_progress_line(struct ink_buf *text, const struct ink_train_progress *progres
                   enum ink_progress_state state)
 {
     ink_buf_printf(text, "epoch %d/%d ", progress->epoch, progress->epoch_count);
-    ink_text_bar(text, (double)share_done(progress), 16);
+    ink_text_bar(text, (double)share_done(progress), 8);
     ink_buf_printf(text, " %3.0f %%  loss %.4f  accuracy ", (double)share_done(progress) * 100,
                    progress->loss);
     ink_text_percent(text, progress->accuracy);
     ink_buf_puts(text, "  ");
     ink_text_count(text, llround(progress->images_per_s));
-    ink_buf_puts(text, " images/s  ");
+    ink_buf_puts(text, " img/s  ");
     ink_text_duration(text,
                       state == INK_PROGRESS_RUNS ? progress->remaining_s : progress->elapsed_s);
     if (state == INK_PROGRESS_RUNS)

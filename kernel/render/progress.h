@@ -15,7 +15,7 @@ enum ink_progress_state { INK_PROGRESS_RUNS, INK_PROGRESS_DONE, INK_PROGRESS_STO
 void ink_progress_figure(struct ink_figure *figure, const struct ink_train_progress *progress,
                          const char *title, enum ink_progress_state state);
 
-/* One line: "epoch 2/5  ████      42 %  loss 0.0712  accuracy 97.81 %  21,000 images/s  8 s left".
+/* One line: "epoch 2/5 ███       42 %  loss 0.0712  accuracy 97.81 %  21,000 img/s  8 s left".
  */
 void ink_progress_line(struct ink_buf *text, const struct ink_train_progress *progress,
                        enum ink_progress_state state);
