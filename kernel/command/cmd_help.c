@@ -86,7 +86,7 @@ const struct ink_command ink_command_help = {
     .summary = "list the commands, or explain one",
     .help = "Without a word: all commands and topics. With a command's name: what it does,\n"
             "its options with their limits and defaults, and examples. Topics are\n"
-            "architectures, cells and pictures.",
+            "architectures, cells, pictures and program.",
     .word_max = 1,
     .word_kind = {INK_WORD_COMMAND},
     .option = options,

@@ -56,6 +56,22 @@ const struct ink_topic ink_topic[] = {
      "Files and drawings are prepared as the training pictures were: ink found,\n"
      "cropped, scaled to 20 pixels, centred by its mass in 28x28. Pictures of data\n"
      "sets are taken as they are."},
+    {"program", "Program", "installing it, its environment variables and exit codes",
+     "Besides the commands the program has these words:\n"
+     "\n"
+     "  inkling install                     make the kernel known to your Jupyter\n"
+     "  inkling install --prefix /usr/local ... to everybody's on this machine\n"
+     "  inkling uninstall                   forget it; the same options\n"
+     "  inkling kernel -f FILE              be the kernel of a notebook: Jupyter calls this\n"
+     "  inkling --version\n"
+     "\n"
+     "INKLING_DATA names a folder with one folder a data set (mnist with its four\n"
+     "files), INKLING_STORE the folder of trained networks, INKLING_LOG what is logged\n"
+     "to standard error: error, warn, info or debug.\n"
+     "\n"
+     "Exit codes: 0 done; 64 a word or option is wrong; 65 data is broken or too\n"
+     "large; 66 not found; 69 not possible now; 70 our fault; 71 no memory; 74 reading\n"
+     "or writing failed; 75 busy; 77 not allowed; 130 stopped by Ctrl-C."},
 };
 const size_t ink_topic_count = INK_COUNT(ink_topic);
 
