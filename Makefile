@@ -50,7 +50,7 @@ ASSETS := $(sort build/gen/webui/inkling.js $(wildcard model/zoo/*.arch model/pr
 SIMD := baseline $(if $(filter x86_64 amd64,$(shell uname -m)),avx2 avx512)
 SIMD_FLAGS := -O3 -Wno-unknown-pragmas -ffp-contract=fast -fno-math-errno -fno-trapping-math
 SIMD_FLAGS.avx2 := -mavx2 -mfma
-SIMD_FLAGS.avx512 := -mavx512f -mfma -mprefer-vector-width=512
+SIMD_FLAGS.avx512 := -mavx512f -mavx512vl -mavx512bw -mavx512dq -mfma -mprefer-vector-width=512
 SRC := $(sort $(filter-out kernel/main.c model/kernels/simd.c,$(wildcard base/*.c model/*.c model/*/*.c kernel/*.c kernel/*/*.c)))
 OBJ := $(SRC:%.c=$B/%.o) $(SIMD:%=$B/model/kernels/simd_%.o) $B/assets.o
 UNIT := $(patsubst tests/unit/%.c,$B/tests/%,$(sort $(wildcard tests/unit/test_*.c)))

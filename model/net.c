@@ -176,13 +176,13 @@ plan_sharing(struct ink_plan *plan, int index)
     }
     at->is_shared = at->is_alias && (!is_only || in->is_shared);
     at->is_in_place = !at->is_alias && may_overwrite(plan, at);
-    /* relu straight behind a conv or dense, or behind the batch norm folded into it */
+    /* relu straight behind a conv, dense or batch norm, or behind one folded into the former */
     if (op == INK_OP_RELU && at->is_in_place) {
         struct ink_plan_node *maker = in;
 
         if (in->is_alias && in->node->op == INK_OP_BATCHNORM)
             maker = &plan->node[in->node->input[0]];
-        if (has_weights(maker->node->op)) {
+        if (has_weights(maker->node->op) || maker->node->op == INK_OP_BATCHNORM) {
             maker->has_relu = true;
             at->is_alias = true;
         }

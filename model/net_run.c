@@ -183,15 +183,21 @@ measure_share(const struct run *run, const struct ink_plan_node *at, const float
     }
 }
 
-/* Scale and shift from the block's weights and a mean and inverse deviation. */
-static void
-norm_line(const float *weights, const float *shifts, const float *mean, const float *inverse,
-          size_t channels, float *scale, float *shift)
+/* Where the share's mean, inverse deviation, scale and shift are. */
+static struct ink_norm
+norm_of(const struct run *run, const struct ink_plan_node *at)
 {
-    for (size_t c = 0; c < channels; c++) {
-        scale[c] = weights[c] * inverse[c];
-        shift[c] = shifts[c] - mean[c] * scale[c];
-    }
+    size_t size = panel_channels(at);
+    const float *moments = run->workspace->moments + at->moment_at;
+
+    return (struct ink_norm){
+        .channels = channels_of(at->out),
+        .mean = moments,
+        .inverse = moments + size,
+        .scale = moments + 2 * size,
+        .shift = moments + 3 * size,
+        .is_relu = at->has_relu,
+    };
 }
 
 static void
@@ -200,6 +206,8 @@ forward_norm(const struct run *run, const struct ink_plan_node *at, const float 
     size_t channels = channels_of(at->out), size = panel_channels(at);
     float *mean = run->workspace->moments + at->moment_at, *inverse = mean + size;
     float *scale = inverse + size, *shift = scale + size;
+    const float *weights = run->block + at->weight_at, *biases = run->block + at->bias_at;
+    struct ink_norm norm = norm_of(run, at);
 
     if (run->plan->use == INK_USE_TRAIN) {
         measure_share(run, at, x);
@@ -210,10 +218,11 @@ forward_norm(const struct run *run, const struct ink_plan_node *at, const float 
         for (size_t c = 0; c < channels; c++)
             inverse[c] = (float)(1 / sqrt((double)running[size + c] + INK_NORM_EPSILON));
     }
-    norm_line(run->block + at->weight_at, run->block + at->bias_at, mean, inverse, channels, scale,
-              shift);
-    run->kernels->scale_shift(pixels_of(at->out) * (size_t)run->count, channels, x, scale, shift,
-                              y);
+    for (size_t c = 0; c < channels; c++) {
+        scale[c] = weights[c] * inverse[c];
+        shift[c] = biases[c] - mean[c] * scale[c];
+    }
+    run->kernels->norm(&norm, pixels_of(at->out) * (size_t)run->count, x, y);
 }
 
 static void
@@ -273,8 +282,7 @@ forward_dropout(const struct run *run, const struct ink_plan_node *at, const flo
             bits = i % 4 == 0 ? ink_rng_next(&run->workspace->rng[n]) : bits >> 16;
             kept[i] = (bits & 0xffff) >= limit;
         }
-        for (size_t i = 0; i < size; i++)
-            y[n * size + i] = kept[i] ? x[n * size + i] * scale : 0;
+        run->kernels->drop(size, kept, scale, x + n * size, y + n * size);
     }
 }
 
@@ -421,19 +429,17 @@ backward_norm(const struct run *run, const struct ink_plan_node *at, const float
 {
     const float *x = value(run, at->node->input[0]);
     size_t channels = channels_of(at->out), size = panel_channels(at), pixels = pixels_of(at->out);
-    const float *mean = run->workspace->moments + at->moment_at, *inverse = mean + size;
+    const struct ink_norm norm = norm_of(run, at);
     float *d_scale = run->gradient + at->weight_at, *d_shift = run->gradient + at->bias_at;
-    double share = 1 / ((double)pixels * run->count);
     float *line = run->workspace->norm_line, *pair = line + 3 * size;
+    double share = 1 / ((double)pixels * run->count);
 
     memset(d_scale, 0, size * sizeof(*d_scale));
     memset(d_shift, 0, size * sizeof(*d_shift));
-    memcpy(line, mean, channels * sizeof(*line));
-    memcpy(line + channels, inverse, channels * sizeof(*line));
     for (size_t n = 0; n < (size_t)run->count; n++) {
         memset(pair, 0, 2 * channels * sizeof(*pair));
-        run->kernels->norm_sums(pixels, channels, x + n * pixels * channels,
-                                dy + n * pixels * channels, line, pair);
+        run->kernels->norm_sums(&norm, pixels, x + n * pixels * channels,
+                                dy + n * pixels * channels, pair);
         for (size_t c = 0; c < channels; c++) {
             d_shift[c] += pair[c];
             d_scale[c] += pair[channels + c];
@@ -442,14 +448,16 @@ backward_norm(const struct run *run, const struct ink_plan_node *at, const float
     if (!dx)
         return;
     for (size_t c = 0; c < channels; c++) {
-        double a = (double)run->block[at->weight_at + c] * (double)inverse[c];
-        double slope = -a * (double)inverse[c] * (double)d_scale[c] * share;
+        double inverse = (double)norm.inverse[c];
+        double a = (double)run->block[at->weight_at + c] * inverse;
+        double slope = -a * inverse * (double)d_scale[c] * share;
 
         line[c] = (float)a;
         line[channels + c] = (float)slope;
-        line[2 * channels + c] = (float)(-a * (double)d_shift[c] * share - slope * (double)mean[c]);
+        line[2 * channels + c] =
+            (float)(-a * (double)d_shift[c] * share - slope * (double)norm.mean[c]);
     }
-    run->kernels->norm_backward(pixels * (size_t)run->count, channels, x, dy, line, dx);
+    run->kernels->norm_backward(&norm, pixels * (size_t)run->count, x, dy, line, dx);
 }
 
 static void
@@ -477,17 +485,6 @@ backward_join(const struct run *run, const struct ink_plan_node *at, const float
     }
 }
 
-static void
-backward_dropout(const struct run *run, const struct ink_plan_node *at, const float *dy, float *dx)
-{
-    size_t size = ink_shape_count(at->out) * (size_t)run->count;
-    const uint8_t *kept = places(run, at);
-    float scale = 1 / (1 - at->node->rate);
-
-    for (size_t i = 0; i < size; i++)
-        dx[i] = kept[i] ? dy[i] * scale : 0;
-}
-
 /* The nodes whose backward function only writes its input's gradient: dx is to be overwritten. */
 static void
 backward_plain(const struct run *run, int index, const float *dy, float *dx)
@@ -497,13 +494,22 @@ backward_plain(const struct run *run, int index, const float *dy, float *dx)
     if (at->node->op == INK_OP_BATCHNORM)
         backward_norm(run, at, dy, dx);
     else if (at->node->op == INK_OP_DROPOUT)
-        backward_dropout(run, at, dy, dx);
+        run->kernels->drop(ink_shape_count(at->out) * (size_t)run->count, places(run, at),
+                           1 / (1 - at->node->rate), dy, dx);
     else if (at->node->op == INK_OP_FLATTEN)
         turn_flat(run, at, dy, dx, true);
     else
         run->kernels->activate_backward(at->node->op, at->node->rate,
                                         ink_shape_count(at->out) * (size_t)run->count,
                                         value(run, index), dy, dx);
+}
+
+/* A relu that batch norm does itself, both ways. */
+static bool
+is_norm_relu(const struct ink_plan *plan, const struct ink_plan_node *at)
+{
+    return at->node->op == INK_OP_RELU &&
+           plan->node[at->node->input[0]].node->op == INK_OP_BATCHNORM;
 }
 
 static void
@@ -522,7 +528,7 @@ backward_node(const struct run *run, int index)
     } else if (op == INK_OP_MAXPOOL || op == INK_OP_AVGPOOL || op == INK_OP_GLOBALPOOL) {
         if (dx)
             backward_pool(run, at, dy, dx);
-    } else if (op == INK_OP_FLATTEN && at->is_alias) {
+    } else if (at->is_alias && (op == INK_OP_FLATTEN || is_norm_relu(run->plan, at))) {
         return;
     } else if (dx && at->adds[0]) {
         backward_plain(run, index, dy, run->workspace->extra);

@@ -19,7 +19,8 @@ ink_kernels_list(const struct ink_kernels *out_tables[static 4])
     size_t count = 0;
 
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f"))
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq"))
         out_tables[count++] = &ink_kernels_avx512;
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
         out_tables[count++] = &ink_kernels_avx2;

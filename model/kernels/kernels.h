@@ -44,6 +44,15 @@ struct ink_pool_form {
     int out_height, out_width;
 };
 
+/* Batch normalisation of one share: y = act((x - mean) * inverse * weight + bias), a channel, as
+ * the line x * scale + shift. */
+struct ink_norm {
+    size_t channels;
+    const float *mean, *inverse; /* backward only */
+    const float *scale, *shift;
+    bool is_relu; /* y is clamped, and gradients pass where the line is above zero */
+};
+
 /* How Adam and SGD step; `scale` is what the summed gradients are multiplied with. */
 struct ink_step {
     float rate, scale, momentum, beta1, beta2, epsilon;
@@ -81,15 +90,16 @@ struct ink_kernels {
 
     /* Batch normalisation: mean and sum of squared distances from it over pixels, a channel. */
     void (*moments)(size_t pixels, size_t channels, const float *x, float *mean, float *squares);
-    /* y = x * scale + shift, a channel; y may be x. */
-    void (*scale_shift)(size_t pixels, size_t channels, const float *x, const float *scale,
-                        const float *shift, float *y);
-    /* sum_dy += dy, sum_dyx += dy * (x - mean) * inverse, a channel; pairs of [channels]. */
-    void (*norm_sums)(size_t pixels, size_t channels, const float *x, const float *dy,
-                      const float *mean_inverse, float *sum_dy_dyx);
-    /* dx = dy * a + x * b + c, a channel; abc [3][channels]; dx may be dy. */
-    void (*norm_backward)(size_t pixels, size_t channels, const float *x, const float *dy,
-                          const float *abc, float *dx);
+    /* y = act(x * scale + shift); y may be x. */
+    void (*norm)(const struct ink_norm *norm, size_t pixels, const float *x, float *y);
+    /* sums [2][channels]: += dy, += dy * (x - mean) * inverse, of the dy that pass. */
+    void (*norm_sums)(const struct ink_norm *norm, size_t pixels, const float *x, const float *dy,
+                      float *sums);
+    /* dx = dy * a + x * b + c of the dy that pass; abc [3][channels]; dx may be dy. */
+    void (*norm_backward)(const struct ink_norm *norm, size_t pixels, const float *x,
+                          const float *dy, const float *abc, float *dx);
+    /* y = kept ? x * scale : 0; y may be x. */
+    void (*drop)(size_t count, const uint8_t *kept, float scale, const float *x, float *y);
 
     /* One optimizer step over count numbers. */
     void (*sgd)(const struct ink_step *step, size_t count, const float *gradient, float *velocity,

@@ -60,7 +60,7 @@ conv(const struct ink_conv *form, const float *x, const float *w, const float *b
             for (int out = 0; out < form->out_channels; out++) {
                 double sum = conv_at(form, x, w, row, column, out) + (bias ? (double)bias[out] : 0);
 
-                y[output_at(form, row, column, out)] = (float)(is_relu && !(sum > 0) ? 0 : sum);
+                y[output_at(form, row, column, out)] = (float)(is_relu && sum < 0 ? 0 : sum);
             }
 }
 
@@ -118,7 +118,7 @@ activate(enum ink_op op, float slope, size_t count, const float *x, float *y)
             value = 1 / (1 + exp(-value));
         else if (op == INK_OP_TANH)
             value = tanh(value);
-        else if (!(value > 0))
+        else if (value < 0)
             value = op == INK_OP_RELU ? 0 : (double)slope * value;
         y[i] = (float)value;
     }
@@ -247,44 +247,64 @@ moments(size_t pixels, size_t channels, const float *x, float *mean, float *squa
     }
 }
 
-static void
-scale_shift(size_t pixels, size_t channels, const float *x, const float *scale, const float *shift,
-            float *y)
+static double
+norm_at(const struct ink_norm *norm, size_t c, float x)
 {
-    for (size_t i = 0; i < pixels; i++)
-        for (size_t c = 0; c < channels; c++)
-            y[i * channels + c] =
-                (float)((double)x[i * channels + c] * (double)scale[c] + (double)shift[c]);
+    return (double)x * (double)norm->scale[c] + (double)norm->shift[c];
 }
 
 static void
-norm_sums(size_t pixels, size_t channels, const float *x, const float *dy,
-          const float *mean_inverse, float *sum_dy_dyx)
+norm(const struct ink_norm *form, size_t pixels, const float *x, float *y)
 {
-    for (size_t c = 0; c < channels; c++) {
+    for (size_t i = 0; i < pixels * form->channels; i++) {
+        double value = norm_at(form, i % form->channels, x[i]);
+
+        y[i] = (float)(form->is_relu && value < 0 ? 0 : value);
+    }
+}
+
+static double
+passing(const struct ink_norm *form, size_t c, float x, float dy)
+{
+    return form->is_relu && !(norm_at(form, c, x) > 0) ? 0 : (double)dy;
+}
+
+static void
+norm_sums(const struct ink_norm *form, size_t pixels, const float *x, const float *dy, float *sums)
+{
+    for (size_t c = 0; c < form->channels; c++) {
         double sum_dy = 0, sum_dyx = 0;
 
-        for (size_t i = 0; i < pixels; i++) {
-            double gradient = (double)dy[i * channels + c];
+        for (size_t i = c; i < pixels * form->channels; i += form->channels) {
+            double gradient = passing(form, c, x[i], dy[i]);
 
             sum_dy += gradient;
-            sum_dyx += gradient * ((double)x[i * channels + c] - (double)mean_inverse[c]) *
-                       (double)mean_inverse[channels + c];
+            sum_dyx += gradient * ((double)x[i] - (double)form->mean[c]) * (double)form->inverse[c];
         }
-        sum_dy_dyx[c] += (float)sum_dy;
-        sum_dy_dyx[channels + c] += (float)sum_dyx;
+        sums[c] += (float)sum_dy;
+        sums[form->channels + c] += (float)sum_dyx;
     }
 }
 
 static void
-norm_backward(size_t pixels, size_t channels, const float *x, const float *dy, const float *abc,
-              float *dx)
+norm_backward(const struct ink_norm *form, size_t pixels, const float *x, const float *dy,
+              const float *abc, float *dx)
 {
-    for (size_t i = 0; i < pixels; i++)
-        for (size_t c = 0; c < channels; c++)
-            dx[i * channels + c] = (float)((double)dy[i * channels + c] * (double)abc[c] +
-                                           (double)x[i * channels + c] * (double)abc[channels + c] +
-                                           (double)abc[2 * channels + c]);
+    size_t channels = form->channels;
+
+    for (size_t i = 0; i < pixels * channels; i++) {
+        size_t c = i % channels;
+
+        dx[i] = (float)(passing(form, c, x[i], dy[i]) * (double)abc[c] +
+                        (double)x[i] * (double)abc[channels + c] + (double)abc[2 * channels + c]);
+    }
+}
+
+static void
+drop(size_t count, const uint8_t *kept, float scale, const float *x, float *y)
+{
+    for (size_t i = 0; i < count; i++)
+        y[i] = kept[i] ? x[i] * scale : 0;
 }
 
 /* ---- optimizers ---- */
@@ -345,9 +365,10 @@ const struct ink_kernels ink_kernels_reference = {
     .avgpool = avgpool,
     .avgpool_backward = avgpool_backward,
     .moments = moments,
-    .scale_shift = scale_shift,
+    .norm = norm,
     .norm_sums = norm_sums,
     .norm_backward = norm_backward,
+    .drop = drop,
     .sgd = sgd,
     .adam = adam,
     .average = average,

@@ -34,6 +34,8 @@ enum { VECTORS = INK_PANEL / LANES };
 
 typedef float vec __attribute__((vector_size(LANES * sizeof(float))));
 typedef int mask __attribute__((vector_size(LANES * sizeof(float))));
+typedef uint8_t bytes __attribute__((vector_size(LANES)));
+typedef uint8_t bytes_in_memory __attribute__((vector_size(LANES), aligned(1), may_alias));
 typedef float vec_in_memory
     __attribute__((vector_size(LANES * sizeof(float)), aligned(sizeof(float)), may_alias));
 
@@ -51,11 +53,17 @@ store(float *to, vec value)
     *(vec_in_memory *)to = value;
 }
 
-/* The positive part; NaN becomes 0. */
+/* The positive part; NaN stays, so that a broken network shows in its loss. */
 ALWAYS_INLINE vec
 clamp(vec value)
 {
-    return (vec)((mask)value & (value > 0));
+    return (vec)((mask)value & ~(value < 0));
+}
+
+ALWAYS_INLINE vec
+choose(mask which, vec yes, vec no)
+{
+    return (vec)((which & (mask)yes) | (~which & (mask)no));
 }
 
 /* Where a tile's numbers are. A tile sums over `segments` x `count` steps. */
@@ -308,8 +316,17 @@ conv_weights(const struct ink_conv *conv, const float *x, const float *dy, bool 
 static void
 sum_pixels(size_t pixels, size_t channels, const float *restrict x, float *restrict out)
 {
-    for (size_t i = 0; i < pixels; i++)
-        for (size_t c = 0; c < channels; c++)
+    size_t c = 0;
+
+    for (; c + LANES <= channels; c += LANES) {
+        vec sum = load(out + c);
+
+        for (size_t i = 0; i < pixels; i++)
+            sum += load(x + i * channels + c);
+        store(out + c, sum);
+    }
+    for (; c < channels; c++)
+        for (size_t i = 0; i < pixels; i++)
             out[c] += x[i * channels + c];
 }
 
@@ -324,7 +341,7 @@ activate(enum ink_op op, float slope, size_t count, const float *x, float *y)
             y[i] = tanhf(x[i]);
     else if (op == INK_OP_RELU)
         for (size_t i = 0; i < count; i++)
-            y[i] = x[i] > 0 ? x[i] : 0;
+            y[i] = x[i] < 0 ? 0 : x[i];
     else
         for (size_t i = 0; i < count; i++)
             y[i] = x[i] > 0 ? x[i] : slope * x[i];
@@ -355,62 +372,85 @@ add(size_t count, const float *restrict x, float *restrict y)
         y[i] += x[i];
 }
 
-static void
-maxpool_pixel(const struct ink_pool_form *form, const float *restrict x, float *restrict y,
-              uint8_t *restrict place)
+/* Channels c.. of one window: the largest and the number of the pixel that has it. */
+ALWAYS_INLINE void
+maxpool_vector(const struct ink_pool_form *form, const float *x, float *y, uint8_t *place)
 {
-    size_t channels = (size_t)form->channels;
+    vec best = load(x);
+    mask winner = {0};
 
-    memcpy(y, x, channels * sizeof(*y));
-    memset(place, 0, channels);
-    for (int i = 0; i < form->kernel_height; i++)
-        for (int j = 0; j < form->kernel_width; j++) {
-            const float *at = x + (size_t)(i * form->in_width + j) * channels;
-            uint8_t number = (uint8_t)(i * form->kernel_width + j);
+    for (int i = 0, number = 0; i < form->kernel_height; i++)
+        for (int j = 0; j < form->kernel_width; j++, number++) {
+            vec next = load(x + (ptrdiff_t)(i * form->in_width + j) * form->channels);
+            mask is_more = next > best;
 
-            for (size_t c = 0; c < channels; c++) {
-                bool is_more = at[c] > y[c];
-
-                y[c] = is_more ? at[c] : y[c];
-                place[c] = is_more ? number : place[c];
-            }
+            best = choose(is_more, next, best);
+            winner = (is_more & number) | (~is_more & winner);
         }
+    store(y, best);
+    *(bytes_in_memory *)place = __builtin_convertvector(winner, bytes);
+}
+
+static void
+maxpool_number(const struct ink_pool_form *form, const float *x, float *y, uint8_t *place)
+{
+    *y = *x;
+    *place = 0;
+    for (int number = 1; number < form->kernel_height * form->kernel_width; number++) {
+        int step = number / form->kernel_width * form->in_width + number % form->kernel_width;
+        float next = x[(ptrdiff_t)step * form->channels];
+
+        if (next > *y) {
+            *y = next;
+            *place = (uint8_t)number;
+        }
+    }
 }
 
 static void
 maxpool(const struct ink_pool_form *form, const float *x, float *y, uint8_t *place)
 {
-    size_t channels = (size_t)form->channels;
+    int channels = form->channels;
 
     for (int i = 0; i < form->out_height; i++)
-        for (int j = 0; j < form->out_width; j++) {
-            size_t out = (size_t)(i * form->out_width + j) * channels;
-            size_t in = (size_t)((i * form->in_width + j) * form->stride) * channels;
+        for (int j = 0; j < form->out_width; j++, y += channels, place += channels) {
+            const float *from = x + (ptrdiff_t)((i * form->in_width + j) * form->stride) * channels;
+            int c = 0;
 
-            maxpool_pixel(form, x + in, y + out, place + out);
+            for (; c + LANES <= channels; c += LANES)
+                maxpool_vector(form, from + c, y + c, place + c);
+            for (; c < channels; c++)
+                maxpool_number(form, from + c, y + c, place + c);
         }
 }
 
 static void
 maxpool_backward(const struct ink_pool_form *form, const float *dy, const uint8_t *place, float *dx)
 {
-    size_t channels = (size_t)form->channels;
+    int channels = form->channels, window = form->kernel_height * form->kernel_width;
 
     for (int i = 0; i < form->out_height; i++)
-        for (int j = 0; j < form->out_width; j++) {
-            size_t out = (size_t)(i * form->out_width + j) * channels;
-            size_t in = (size_t)((i * form->in_width + j) * form->stride) * channels;
+        for (int j = 0; j < form->out_width; j++, dy += channels, place += channels) {
+            float *to = dx + (ptrdiff_t)((i * form->in_width + j) * form->stride) * channels;
+            int c = 0;
 
-            for (int number = 0; number < form->kernel_height * form->kernel_width; number++) {
-                size_t step = (size_t)(number / form->kernel_width * form->in_width +
-                                       number % form->kernel_width);
-                const float *restrict from = dy + out;
-                const uint8_t *restrict winner = place + out;
-                float *restrict to = dx + in + step * channels;
+            for (; c + LANES <= channels; c += LANES) {
+                mask winner = __builtin_convertvector(*(const bytes_in_memory *)(place + c), mask);
+                vec gradient = load(dy + c);
 
-                for (size_t c = 0; c < channels; c++)
-                    to[c] += winner[c] == number ? from[c] : 0;
+                for (int number = 0; number < window; number++) {
+                    float *at = to + c +
+                                (ptrdiff_t)(number / form->kernel_width * form->in_width +
+                                            number % form->kernel_width) *
+                                    channels;
+
+                    store(at, load(at) + (vec)((mask)gradient & (winner == number)));
+                }
             }
+            for (; c < channels; c++)
+                to[c + (place[c] / form->kernel_width * form->in_width +
+                        place[c] % form->kernel_width) *
+                           channels] += dy[c];
         }
 }
 
@@ -459,62 +499,115 @@ avgpool_backward(const struct ink_pool_form *form, const float *dy, float *dx)
         }
 }
 
+/* Sums over pixels keep a vector of channels in a register and walk down the picture. */
 static void
-moments(size_t pixels, size_t channels, const float *restrict x, float *restrict mean,
-        float *restrict squares)
+moments(size_t pixels, size_t channels, const float *x, float *mean, float *squares)
 {
     float share = 1 / (float)pixels;
+    size_t c = 0;
 
-    memset(mean, 0, channels * sizeof(*mean));
-    memset(squares, 0, channels * sizeof(*squares));
-    for (size_t i = 0; i < pixels; i++)
-        for (size_t c = 0; c < channels; c++)
+    for (; c + LANES <= channels; c += LANES) {
+        vec sum = {0}, square = {0};
+
+        for (size_t i = 0; i < pixels; i++)
+            sum += load(x + i * channels + c);
+        sum *= share;
+        for (size_t i = 0; i < pixels; i++) {
+            vec distance = load(x + i * channels + c) - sum;
+
+            square += distance * distance;
+        }
+        store(mean + c, sum);
+        store(squares + c, square);
+    }
+    for (; c < channels; c++) {
+        mean[c] = squares[c] = 0;
+        for (size_t i = 0; i < pixels; i++)
             mean[c] += x[i * channels + c];
-    for (size_t c = 0; c < channels; c++)
         mean[c] *= share;
-    for (size_t i = 0; i < pixels; i++)
-        for (size_t c = 0; c < channels; c++) {
-            float distance = x[i * channels + c] - mean[c];
+        for (size_t i = 0; i < pixels; i++)
+            squares[c] += (x[i * channels + c] - mean[c]) * (x[i * channels + c] - mean[c]);
+    }
+}
 
-            squares[c] += distance * distance;
+static void
+norm_line(const struct ink_norm *norm, size_t pixels, const float *x, float *y)
+{
+    size_t channels = norm->channels;
+    const float *restrict scale = norm->scale, *restrict shift = norm->shift;
+    float floor = norm->is_relu ? 0 : -HUGE_VALF;
+
+    for (size_t i = 0; i < pixels; i++)
+#pragma GCC ivdep
+        for (size_t c = 0; c < channels; c++) {
+            float value = x[i * channels + c] * scale[c] + shift[c];
+
+            y[i * channels + c] = value < floor ? floor : value;
+        }
+}
+
+/* The gradient that passes the relu, if there is one. */
+ALWAYS_INLINE vec
+passing(bool is_relu, vec dy, vec line)
+{
+    return is_relu ? (vec)((mask)dy & (line > 0)) : dy;
+}
+
+static void
+norm_sums(const struct ink_norm *norm, size_t pixels, const float *x, const float *dy, float *sums)
+{
+    size_t channels = norm->channels, c = 0;
+
+    for (; c + LANES <= channels; c += LANES) {
+        vec mean = load(norm->mean + c), scale = load(norm->scale + c);
+        vec shift = load(norm->shift + c), sum_dy = {0}, sum_dyx = {0};
+
+        for (size_t i = 0; i < pixels; i++) {
+            vec value = load(x + i * channels + c), gradient = load(dy + i * channels + c);
+
+            gradient = passing(norm->is_relu, gradient, value * scale + shift);
+            sum_dy += gradient;
+            sum_dyx += gradient * (value - mean);
+        }
+        store(sums + c, load(sums + c) + sum_dy);
+        store(sums + channels + c, load(sums + channels + c) + sum_dyx * load(norm->inverse + c));
+    }
+    for (; c < channels; c++)
+        for (size_t i = 0; i < pixels; i++) {
+            float value = x[i * channels + c], gradient = dy[i * channels + c];
+
+            if (norm->is_relu && !(value * norm->scale[c] + norm->shift[c] > 0))
+                continue;
+            sums[c] += gradient;
+            sums[channels + c] += gradient * (value - norm->mean[c]) * norm->inverse[c];
         }
 }
 
 static void
-scale_shift(size_t pixels, size_t channels, const float *x, const float *restrict scale,
-            const float *restrict shift, float *y)
+norm_backward(const struct ink_norm *norm, size_t pixels, const float *x, const float *dy,
+              const float *abc, float *dx)
 {
+    size_t channels = norm->channels;
+    const float *restrict a = abc, *restrict b = abc + channels, *restrict d = abc + 2 * channels;
+    const float *restrict scale = norm->scale, *restrict shift = norm->shift;
+    bool is_all = !norm->is_relu;
+
     for (size_t i = 0; i < pixels; i++)
 #pragma GCC ivdep
-        for (size_t c = 0; c < channels; c++)
-            y[i * channels + c] = x[i * channels + c] * scale[c] + shift[c];
-}
-
-static void
-norm_sums(size_t pixels, size_t channels, const float *restrict x, const float *restrict dy,
-          const float *restrict mean_inverse, float *restrict sum_dy_dyx)
-{
-    const float *mean = mean_inverse, *inverse = mean_inverse + channels;
-    float *sum_dy = sum_dy_dyx, *sum_dyx = sum_dy_dyx + channels;
-
-    for (size_t i = 0; i < pixels; i++)
         for (size_t c = 0; c < channels; c++) {
-            sum_dy[c] += dy[i * channels + c];
-            sum_dyx[c] += dy[i * channels + c] * (x[i * channels + c] - mean[c]) * inverse[c];
+            float value = x[i * channels + c], gradient = dy[i * channels + c];
+
+            gradient = is_all || value * scale[c] + shift[c] > 0 ? gradient : 0;
+            dx[i * channels + c] = gradient * a[c] + value * b[c] + d[c];
         }
 }
 
 static void
-norm_backward(size_t pixels, size_t channels, const float *restrict x, const float *dy,
-              const float *restrict abc, float *dx)
+drop(size_t count, const uint8_t *kept, float scale, const float *x, float *y)
 {
-    const float *a = abc, *b = abc + channels, *constant = abc + 2 * channels;
-
-    for (size_t i = 0; i < pixels; i++)
 #pragma GCC ivdep
-        for (size_t c = 0; c < channels; c++)
-            dx[i * channels + c] =
-                dy[i * channels + c] * a[c] + x[i * channels + c] * b[c] + constant[c];
+    for (size_t i = 0; i < count; i++)
+        y[i] = kept[i] ? x[i] * scale : 0;
 }
 
 static void
@@ -570,9 +663,10 @@ const struct ink_kernels PASTE(ink_kernels_, INK_SIMD) = {
     .avgpool = avgpool,
     .avgpool_backward = avgpool_backward,
     .moments = moments,
-    .scale_shift = scale_shift,
+    .norm = norm_line,
     .norm_sums = norm_sums,
     .norm_backward = norm_backward,
+    .drop = drop,
     .sgd = sgd,
     .adam = adam,
     .average = average,

@@ -218,6 +218,18 @@ check_elements(const struct ink_kernels *fast, const struct ink_kernels *referen
         fast->activate_backward(ops[i], 0.1F, count, x, got, got);
         assert_near(fast->name, ink_op_name(ops[i]), got, want, count, 1e-6);
     }
+    {
+        uint8_t *kept = calloc(count, 1);
+
+        assert_non_null(kept);
+        for (size_t i = 0; i < count; i++)
+            kept[i] = ink_rng_below(&rng, 2) == 1;
+        reference->drop(count, kept, 1.5F, x, want);
+        memcpy(got, x, count * sizeof(*got));
+        fast->drop(count, kept, 1.5F, got, got);
+        assert_near(fast->name, "drop", got, want, count, 1e-6);
+        free(kept);
+    }
     reference->add(count, x, want);
     fast->add(count, x, got);
     assert_near(fast->name, "add", got, want, count, 1e-6);
@@ -236,25 +248,33 @@ check_norms(const struct ink_kernels *fast, const struct ink_kernels *reference,
 {
     size_t count = pixels * channels;
     float *x = noise(count), *dy = noise(count), *want = noise(count), *got = copy_of(want, count);
-    float *line = noise(3 * channels), *sums = noise(2 * channels);
+    float *line = noise(4 * channels), *sums = noise(2 * channels);
     float *sums_got = copy_of(sums, 2 * channels);
     double allowed = (double)pixels * (double)tolerance + 1e-6;
+    struct ink_norm norm = {.channels = channels,
+                            .mean = line,
+                            .inverse = line + channels,
+                            .scale = line + 2 * channels,
+                            .shift = line + 3 * channels};
 
     reference->moments(pixels, channels, x, sums, sums + channels);
     fast->moments(pixels, channels, x, sums_got, sums_got + channels);
     assert_near(fast->name, "moments", sums_got, sums, 2 * channels, allowed);
-    reference->norm_sums(pixels, channels, x, dy, line, sums);
-    fast->norm_sums(pixels, channels, x, dy, line, sums_got);
-    assert_near(fast->name, "norm_sums", sums_got, sums, 2 * channels, 2 * allowed);
     reference->sum_pixels(pixels, channels, x, sums);
     fast->sum_pixels(pixels, channels, x, sums_got);
     assert_near(fast->name, "sum_pixels", sums_got, sums, channels, 3 * allowed);
-    reference->scale_shift(pixels, channels, x, line, line + channels, want);
-    fast->scale_shift(pixels, channels, x, line, line + channels, got);
-    assert_near(fast->name, "scale_shift", got, want, count, 1e-6);
-    reference->norm_backward(pixels, channels, x, dy, line, want);
-    fast->norm_backward(pixels, channels, x, dy, line, got);
-    assert_near(fast->name, "norm_backward", got, want, count, 1e-6);
+    for (int relu = 0; relu < 2; relu++) {
+        norm.is_relu = relu;
+        reference->norm_sums(&norm, pixels, x, dy, sums);
+        fast->norm_sums(&norm, pixels, x, dy, sums_got);
+        assert_near(fast->name, "norm_sums", sums_got, sums, 2 * channels, 5 * allowed);
+        reference->norm(&norm, pixels, x, want);
+        fast->norm(&norm, pixels, x, got);
+        assert_near(fast->name, "norm", got, want, count, 1e-6);
+        reference->norm_backward(&norm, pixels, x, dy, line, want);
+        fast->norm_backward(&norm, pixels, x, dy, line, got);
+        assert_near(fast->name, "norm_backward", got, want, count, 1e-6);
+    }
     free(x);
     free(dy);
     free(want);

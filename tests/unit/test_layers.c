@@ -51,6 +51,9 @@ static const struct {
     {"globalpool and flatten", HEAD "c: conv 6 3x3\ng: globalpool\nf: flatten\ne: dense 10\n"},
     {"batchnorm",
      HEAD "c: conv 4 3x3 bias=no\nb: batchnorm\nt: tanh\nd: conv 3 3x3\nf: flatten\ne: dense 10\n"},
+    {"batchnorm and relu",
+     HEAD "c: conv 17 3x3 bias=no\nb: batchnorm\nr: relu\no: dropout 0.2\nd: conv "
+          "3 3x3\nf: flatten\ne: dense 10\n"},
     {"batchnorm of the picture",
      HEAD "b: batchnorm\nc: conv 4 3x3\nt: tanh\nf: flatten\ne: dense 10\n"},
     {"batchnorm of a vector", HEAD "f: flatten\nd: dense 7\nb: batchnorm\nt: tanh\ne: dense 10\n"},
