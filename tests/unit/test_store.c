@@ -177,9 +177,9 @@ folder_comes_from_the_environment(void **state)
     assert_string_equal(path, "/data/inkling/store");
     free(path);
     assert_int_equal(unsetenv("XDG_DATA_HOME"), 0);
-    assert_int_equal(setenv("HOME", "/home/x", 1), 0);
+    assert_int_equal(setenv("HOME", "/nest", 1), 0);
     assert_ok(ink_store_path(NULL, &path, &err), &err);
-    assert_string_equal(path, "/home/x/.local/share/inkling/store");
+    assert_string_equal(path, "/nest/.local/share/inkling/store");
     free(path);
     assert_int_equal(unsetenv("HOME"), 0);
     assert_fails(INK_NOTFOUND, "INKLING_STORE", ink_store_path(NULL, &path, &err), &err);
