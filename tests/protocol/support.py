@@ -15,7 +15,7 @@ import unittest
 import uuid
 
 import zmq
-from jupyter_client import KernelManager
+from jupyter_client import BlockingKernelClient, KernelManager
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.session import Session
 
@@ -68,10 +68,8 @@ def start_kernel(argv=None, mode='message', **traits):
     manager.test_folder = folder
     if manager.transport == 'ipc':
         manager.ip = os.path.join(folder, 'socket')
-    log_path = os.path.join(folder, 'stderr')
-    with open(log_path, 'wb') as log:
-        manager.start_kernel(stderr=log, env={**os.environ, 'INKLING_LOG': 'warn'})
-    manager.log_path = log_path
+    manager.test_log = open(os.path.join(folder, 'stderr'), 'wb')  # open as long as it may be restarted
+    manager.start_kernel(stderr=manager.test_log, env={**os.environ, 'INKLING_LOG': 'warn'})
     return manager
 
 
@@ -80,7 +78,8 @@ def stop_kernel(manager):
     if manager.has_kernel:
         manager.shutdown_kernel()
     manager.cleanup_resources()
-    with open(manager.log_path, encoding='utf-8', errors='replace') as log:
+    manager.test_log.close()
+    with open(manager.test_log.name, encoding='utf-8', errors='replace') as log:
         text = log.read()
     shutil.rmtree(manager.test_folder, ignore_errors=True)
     if 'Sanitizer' in text or 'runtime error' in text:
@@ -97,7 +96,9 @@ class Client:
     """A blocking client that keeps what it has seen on iopub."""
 
     def __init__(self, manager, wait=True):
-        self.kc = manager.client()
+        # manager.client() would give all clients one identity, and the newest would get all replies.
+        self.kc = BlockingKernelClient(connection_file=manager.connection_file)
+        self.kc.load_connection_file()
         self.kc.start_channels()
         self.seen = []
         if wait:
