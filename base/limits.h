@@ -42,6 +42,7 @@ enum {
     INK_LIMIT_HTTP_BODY_SLACK   = 256 << 10, /* read and dropped beyond it, so that the 413 arrives */
     INK_LIMIT_HTTP_FLIGHT_SIZE  = 128 << 20, /* bodies held by all connections together: 503 above */
     INK_LIMIT_HTTP_INSTANCES    = 1024,      /* pictures in one request */
+    INK_LIMIT_HTTP_VERBOSE      = 16,        /* of them with every layer: megabytes each */
     INK_LIMIT_HTTP_JSON_VALUES  = 100000,    /* values of a JSON tree at 64 bytes; tensors have none */
     INK_LIMIT_HTTP_CONNECTIONS  = 512,
     INK_LIMIT_HTTP_PER_ADDRESS  = 128,       /* connections of one client */

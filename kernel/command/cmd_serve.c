@@ -7,15 +7,18 @@ static const struct ink_option options[] = {
     {.name = "port", .type = INK_OPTION_INT, .metavar = "N", .fallback = "8501", .max = 65535,
      .help = "listen there, 0 = any free port"},
     {.name = "host", .type = INK_OPTION_TEXT, .metavar = "ADDRESS", .fallback = "127.0.0.1",
-     .help = "listen on that address; others than this machine's own need --token"},
+     .help = "listen on that address; others than this machine's own need --token or --open"},
     {.name = "allow-host", .type = INK_OPTION_TEXT, .metavar = "NAMES",
      .help = "names this server is called by, besides the loopback's, with commas between"},
     {.name = "token", .type = INK_OPTION_TEXT, .metavar = "TEXT",
-     .help = "ask every request for this bearer token"},
+     .help = "ask every request for this bearer token; or the variable INKLING_TOKEN"},
+    {.name = "open", .type = INK_OPTION_FLAG, .help = "answer other machines without a token"},
     {.name = "threads", .type = INK_OPTION_INT, .metavar = "N", .fallback = "0", .max = 64,
      .help = "answer on that many threads, 0 = all cores"},
     {.name = "model", .type = INK_OPTION_TEXT, .metavar = "NAME", .kind = INK_WORD_MODEL,
      .help = "serve this network instead of the current one: NAME[:VERSION] or a file"},
+    {.name = "model-name", .type = INK_OPTION_TEXT, .metavar = "NAME",
+     .help = "what /v1/models/NAME calls it, where that is not its own name"},
 };
 /* clang-format on */
 
@@ -32,18 +35,28 @@ run(const struct ink_context *ctx, const struct ink_args *args, struct ink_bundl
 
 const struct ink_command ink_command_serve = {
     .name = "serve",
-    .synopsis = "[start|stop]",
+    .synopsis = "[start|status|stop]",
     .summary = "answer over HTTP: a page to draw on, REST, TensorFlow Serving's API",
-    .help = "On the command line it serves until Ctrl-C or SIGTERM. In a cell the server runs\n"
-            "beside the notebook, on the network that the notebook has: train, and what it\n"
-            "answers gets better. 'serve stop' ends it there.\n"
+    .help = "On the command line it serves until Ctrl-C or SIGTERM, and then finishes what\n"
+            "runs. In a cell the server runs beside the notebook, on the network that the\n"
+            "notebook has: train, and what it answers gets better. 'serve stop' ends it there.\n"
             "\n"
             "  serve\n"
             "  serve --port 0\n"
-            "  serve stop",
+            "  serve stop\n"
+            "\n"
+            "What it answers:\n"
+            "\n"
+            "  /                                 draw in the browser\n"
+            "  POST /api/v1/predict              a picture file, or JSON: strokes, image, pixels\n"
+            "  POST /v1/models/inkling:predict   what TensorFlow Serving's clients send\n"
+            "  GET  /healthz                     for whoever watches over it\n"
+            "\n"
+            "  curl -H 'Content-Type: image/png' --data-binary @seven.png \\\n"
+            "       http://127.0.0.1:8501/api/v1/predict",
     .word_max = 1,
     .word_kind = {INK_WORD_ACTION},
-    .actions = "start|stop",
+    .actions = "start|status|stop",
     .option = options,
     .option_count = INK_COUNT(options),
     .flags = INK_NEEDS_MODEL | INK_LONG_RUNNING | INK_LOCAL_FILES,
