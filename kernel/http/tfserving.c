@@ -109,6 +109,15 @@ served_name(const struct ink_route_context *ctx, const struct ink_snapshot *snap
                                       : ink_snapshot_record(snapshot)->name;
 }
 
+/* A network that is in no store has no number yet: clients see the first one. */
+static int
+served_version(const struct ink_snapshot *snapshot)
+{
+    int version = ink_snapshot_record(snapshot)->version;
+
+    return version > 0 ? version : 1;
+}
+
 /* Whether the version fits an int64; it is put in *out_version, -1 for none. */
 static enum ink_status
 parse_version(const struct call *call, long long *out_version, struct ink_err *err)
@@ -134,7 +143,7 @@ check_servable(const struct ink_route_context *ctx, const struct call *call,
     if (call->label[0])
         return ink_fail(err, INK_BADARG, "Unrecognized servable version label: %.60s", call->label);
     if (strcmp(call->name, served_name(ctx, snapshot)) == 0 &&
-        (version < 0 || version == ink_snapshot_record(snapshot)->version))
+        (version < 0 || version == served_version(snapshot)))
         return INK_OK;
     if (version < 0)
         return ink_fail(err, INK_NOTFOUND, "Servable not found for request: Latest(%.60s)",
@@ -240,14 +249,14 @@ model_status(const struct ink_route_context *ctx, const struct call *call,
     if (strcmp(call->name, served_name(ctx, snapshot)) != 0)
         return ink_fail(err, INK_NOTFOUND, "Could not find any versions of model %.60s",
                         call->name);
-    if (version >= 0 && version != ink_snapshot_record(snapshot)->version)
+    if (version >= 0 && version != served_version(snapshot))
         return ink_fail(err, INK_NOTFOUND, "Could not find version %lld of model %.60s", version,
                         call->name);
     ink_buf_printf(&reply->body,
                    "{\n \"model_version_status\": [\n  {\n   \"version\": \"%d\",\n"
                    "   \"state\": \"AVAILABLE\",\n   \"status\": {\n    \"error_code\": \"OK\",\n"
                    "    \"error_message\": \"\"\n   }\n  }\n ]\n}\n",
-                   ink_snapshot_record(snapshot)->version);
+                   served_version(snapshot));
     return ink_buf_check(&reply->body, err);
 }
 
@@ -288,7 +297,7 @@ model_metadata(const struct ink_route_context *ctx, const struct call *call,
                    "{\n\"model_spec\":{\n \"name\": \"%s\",\n \"signature_name\": \"\",\n"
                    " \"version\": \"%d\"\n}\n,\n\"metadata\": {\"signature_def\": {\n"
                    " \"signature_def\": {\n  \"serving_default\": {\n",
-                   call->name, ink_snapshot_record(snapshot)->version);
+                   call->name, served_version(snapshot));
     put_tensor(buf, "inputs", ink_snapshot_arch(snapshot)->node[0].name, picture, 4);
     put_tensor(buf, "outputs", "probabilities", answer, 2);
     ink_buf_puts(buf, "     \"method_name\": \"tensorflow/serving/predict\",\n"
