@@ -11,6 +11,7 @@
 #include "kernel/command/command.h"
 #include "kernel/command/session.h"
 #include "kernel/command/version.h"
+#include "kernel/http/serve.h"
 #include "kernel/install.h"
 #include "kernel/terminal.h"
 
@@ -175,15 +176,20 @@ int
 main(int argc, char *argv[])
 {
     INK_CLEANUP(ink_session_destroy) struct ink_session *session = NULL;
-    struct ink_session_options options = {0};
+    struct ink_serving serving = {0};
+    struct ink_session_options options = {.serve = ink_serve_foreground, .serve_self = &serving};
     const char *const *words = (const char *const *)argv;
     struct ink_err err;
-    int first = take_options(argc, words, &options, &err);
+    int code, first = take_options(argc, words, &options, &err);
 
     if (first < 0)
         return complain(NULL, &err);
+    if (first < argc && strcmp(words[first], "kernel") == 0)
+        options.serve = ink_serve_background; /* beside the cells */
     handle_signals();
     if (ink_session_create(&options, &session, &err) != INK_OK)
         return complain(NULL, &err);
-    return run(session, argc - first, words + first);
+    code = run(session, argc - first, words + first);
+    ink_serving_stop(&serving);
+    return code;
 }
