@@ -479,8 +479,10 @@ ink_viewer_reply(struct ink_viewer *viewer, const char *json, size_t size,
 {
     INK_CLEANUP(ink_json_destroy) struct ink_json *tree = NULL;
     enum ink_status status = parse(json, size, &tree, out_reply, err);
+    const char *type;
 
     if (status != INK_OK)
         return status;
-    return reply_by(ink_json_find(tree, "type") ? answer : open_view, viewer, tree, out_reply, err);
+    type = ink_json_string(ink_json_find(tree, "type"), "open");
+    return reply_by(strcmp(type, "open") == 0 ? open_view : answer, viewer, tree, out_reply, err);
 }

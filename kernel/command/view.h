@@ -49,7 +49,8 @@ INK_MUST_CHECK enum ink_status ink_viewer_answer(struct ink_viewer *viewer, cons
                                                  struct ink_err *err);
 
 /*
- * One JSON text of either kind, as POST /api/v1/view gets it: frames have a "type", others open.
+ * One JSON text of either kind, as POST /api/v1/view gets it: those of "type" "open", or of none,
+ * open.
  */
 INK_MUST_CHECK enum ink_status ink_viewer_reply(struct ink_viewer *viewer, const char *json,
                                                 size_t size, struct ink_buf *out_reply,
