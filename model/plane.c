@@ -70,15 +70,20 @@ static double
 value_between(const struct ink_plane *plane, const struct ink_box *clip, double x, double y)
 {
     int left = (int)floor(x - 0.5), top = (int)floor(y - 0.5);
-    double sum = 0;
+    double right_share = x - 0.5 - left, lower_share = y - 0.5 - top, line[2] = {0};
 
-    for (int row = top; row <= top + 1; row++)
-        for (int column = left; column <= left + 1; column++)
-            if (row >= clip->top && row < clip->bottom && column >= clip->left &&
-                column < clip->right)
-                sum += plane->value[(size_t)row * (size_t)plane->width + (size_t)column] *
-                       (1 - fabs(x - 0.5 - column)) * (1 - fabs(y - 0.5 - row));
-    return sum;
+    for (int i = 0; i < 2; i++) {
+        const uint8_t *row;
+
+        if (top + i < clip->top || top + i >= clip->bottom)
+            continue;
+        row = plane->value + (size_t)(top + i) * (size_t)plane->width;
+        if (left >= clip->left && left < clip->right)
+            line[i] = row[left] * (1 - right_share);
+        if (left + 1 >= clip->left && left + 1 < clip->right)
+            line[i] += row[left + 1] * right_share;
+    }
+    return line[0] + (line[1] - line[0]) * lower_share;
 }
 
 void

@@ -21,7 +21,7 @@
 enum {
     SIDE = INK_PICTURE_SIDE,
     WORK_SIDE = 560,     /* pixels of the longer side that is worked on: a digit keeps over 50 */
-    PLATE_SIDE = 160,    /* the digit's longer side while its pen width is changed: 8 x 20 */
+    PLATE_SIDE = 120,    /* the digit's longer side while its pen width is changed: 6 x 20 */
     DARK_ON_LIGHT = 110, /* border median above it: the paper is the lighter one */
     PAPER_SPREAD = 12,   /* grey levels between the border's 10 % and 90 %: uneven above it */
     PAPER_BLOCKS = 35,   /* blocks along the longer side for the paper's estimate */
@@ -128,9 +128,13 @@ shrink(struct work *work, const struct ink_picture *picture, struct ink_err *err
     status = ink_plane_init(&work->grey, width > 0 ? width : 1, height > 0 ? height : 1, err);
     if (!status)
         status = ink_plane_init(&work->mask, work->grey.width, work->grey.height, err);
-    if (!status)
+    if (status)
+        return status;
+    if (work->shrink < 1)
         ink_plane_resize(&whole, &box, work->shrink, &work->grey);
-    return status;
+    else
+        memcpy(work->grey.value, picture->grey, area_of(&work->grey));
+    return INK_OK;
 }
 
 /* Make ink the bright one. The border tells, unless what stands out most contradicts it clearly. */
@@ -184,33 +188,59 @@ remove_paper(struct work *work, struct ink_err *err)
     return INK_OK;
 }
 
-/* Part paper from ink; false where there is no ink. */
+/* Paper and ink as a threshold parts them: mean levels, and the paper's spread. */
+struct classes {
+    double paper, ink, noise;
+};
+
+static struct classes
+part_at(const size_t count[256], int threshold)
+{
+    double sum[2] = {0}, total[2] = {0}, square = 0;
+    struct classes classes;
+
+    for (int i = 0; i < 256; i++) {
+        sum[i > threshold] += (double)count[i] * i;
+        total[i > threshold] += (double)count[i];
+        square += i > threshold ? 0 : (double)count[i] * i * i;
+    }
+    classes.paper = sum[0] / fmax(total[0], 1);
+    classes.ink = sum[1] / fmax(total[1], 1);
+    classes.noise = sqrt(fmax(square / fmax(total[0], 1) - classes.paper * classes.paper, 0));
+    return classes;
+}
+
+static bool
+is_contrast(const struct classes *classes)
+{
+    return classes->ink - classes->paper >= fmax(CONTRAST_MIN, 3 * classes->noise);
+}
+
+/*
+ * Part paper from ink; false where there is no ink. Otsu's threshold first. Where
+ * a small digit stands on a large noisy sheet, that parts the noise: then what
+ * rises five deviations above the paper is ink, and half of its height the threshold.
+ */
 static bool
 find_threshold(struct work *work)
 {
-    double low = 0, high = 0, low_square = 0, low_count = 0, high_count = 0;
+    struct classes classes;
     size_t count[256];
+    int paper;
 
     ink_plane_count(&work->grey, count);
+    paper = ink_quantile(count, 0.5);
     work->threshold = ink_otsu(count);
-    for (int i = 0; i < 256; i++) {
-        double pixels = (double)count[i];
+    classes = part_at(count, work->threshold);
+    if (!is_contrast(&classes)) {
+        int deviation = 1 + ink_quantile(count, 0.84) - paper; /* rounded up: noise is discrete */
 
-        if (i > work->threshold) {
-            high += pixels * i;
-            high_count += pixels;
-        } else {
-            low += pixels * i;
-            low_square += pixels * i * i;
-            low_count += pixels;
-        }
+        work->threshold = paper + 5 * deviation < 255 ? paper + 5 * deviation : 255;
+        classes = part_at(count, work->threshold);
+        work->threshold = (int)((classes.paper + classes.ink) / 2);
     }
-    if (high_count <= 0 || low_count <= 0)
-        return false;
-    low /= low_count;
-    high /= high_count;
-    work->noise = sqrt(fmax(low_square / low_count - low * low, 0));
-    return high - low >= CONTRAST_MIN && high - low >= 3 * work->noise;
+    work->noise = classes.noise;
+    return is_contrast(&classes);
 }
 
 /* ---- parts ---- */
@@ -292,35 +322,56 @@ choose_parts(struct work *work, int *out_left_out, struct ink_err *err)
     return INK_OK;
 }
 
+/* Set what lies within `reach` of a set pixel on a line of `count` pixels, `step` apart. */
+static void
+grow_line(uint8_t *value, int count, int step, int reach)
+{
+    int last = -reach - 1; /* the last pixel that was set before growing */
+
+    for (int i = 0; i < count; i++) {
+        bool is_set = value[i * step] > 0;
+
+        if (is_set)
+            for (int back = i - 1; back >= i - reach && back > last && back >= 0; back--)
+                value[back * step] = 255;
+        if (is_set)
+            last = i;
+        else if (i - last <= reach)
+            value[i * step] = 255;
+    }
+}
+
+/* Grow the mask by `reach` pixels to all sides. */
+static void
+grow_mask(struct ink_plane *mask, int reach)
+{
+    for (int y = 0; y < mask->height; y++)
+        grow_line(mask->value + (size_t)y * (size_t)mask->width, mask->width, 1, reach);
+    for (int x = 0; x < mask->width; x++)
+        grow_line(mask->value + x, mask->height, mask->width, reach);
+}
+
 /* Stretch grey levels so that paper is 0 and ink 255, and blank what is away from the parts. */
-static enum ink_status
-stretch(struct work *work, struct ink_err *err)
+static void
+stretch(struct work *work)
 {
     size_t area = area_of(&work->grey), count[256] = {0};
-    INK_CLEANUP(ink_freep) float *distance = malloc(area * sizeof(*distance));
     int longer = work->grey.width > work->grey.height ? work->grey.width : work->grey.height;
-    float reach = 1.5F + (float)longer / 200; /* an edge that is soft, but belongs to it */
-    enum ink_status status;
     double low, high;
 
-    if (!distance)
-        return ink_fail(err, INK_NOMEM, "no memory to clean a picture");
-    status = ink_plane_distances(&work->mask, 1, distance, err);
-    if (status)
-        return status;
     for (size_t i = 0; i < area; i++)
         if (work->mask.value[i] > 0)
             count[work->grey.value[i]]++;
     high = ink_quantile(count, 0.75);
     low = fmin(2 * work->noise, work->threshold);
     low = work->is_uneven ? fmax(low, work->threshold * 0.5) : low;
+    grow_mask(&work->mask, 1 + longer / 200); /* an edge that is soft, but belongs to it */
     for (size_t i = 0; i < area; i++) {
         double value = (work->grey.value[i] - low) / fmax(high - low, 1);
 
         work->grey.value[i] =
-            distance[i] <= reach ? (uint8_t)(255 * fmin(fmax(value, 0), 1) + 0.5) : 0;
+            work->mask.value[i] > 0 ? (uint8_t)(255 * fmin(fmax(value, 0), 1) + 0.5) : 0;
     }
-    return INK_OK;
 }
 
 /* ---- pen width ---- */
@@ -542,10 +593,10 @@ ink_prepare_picture(const struct ink_picture *picture, uint8_t out_row[static IN
         status = choose_parts(&work, &left_out, err);
         if (!status && left_out > 0)
             ink_buf_printf(&work.text, ", %d speck%s left out", left_out, left_out > 1 ? "s" : "");
-        if (!status)
-            status = stretch(&work, err);
-        if (!status)
+        if (!status) {
+            stretch(&work);
             status = finish(&work, row, &is_empty, err);
+        }
     }
     if (!status)
         status = conclude(&work, is_empty, out_preparation, err);

@@ -229,7 +229,7 @@ many_points_are_prepared_quickly(void **state)
     }
     print_message("  %d random points: %.1f ms (under the sanitizers)\n", INK_DRAWING_POINT_MAX,
                   best_ms);
-    assert_true(best_ms < 500);
+    assert_true(best_ms < 3000); /* were it quadratic, minutes */
 }
 
 /* The raster: coverage of a line, what is outside is cut, old ink stays. */
