@@ -188,7 +188,16 @@ check_name(const char *name, struct ink_err *err)
                     "'%.64s' is not a model's name, expected 1 to 63 of A-Z a-z 0-9 _ -", name);
 }
 
-/* The text of a new network: the block, else the zoo. */
+static enum ink_status
+parse_text(const char *text, size_t size, struct ink_arch **out_arch, struct ink_err *err)
+{
+    struct ink_err cause = {0};
+    enum ink_status status = ink_arch_parse(text, size, out_arch, &cause);
+
+    return status == INK_OK ? status : ink_fail(err, status, "architecture, %s", cause.message);
+}
+
+/* The text of a new network: the block, else a file or the zoo. */
 static enum ink_status
 parse_new(const struct ink_context *ctx, const struct ink_args *args, struct ink_arch **out_arch,
           struct ink_err *err)
@@ -199,7 +208,7 @@ parse_new(const struct ink_context *ctx, const struct ink_args *args, struct ink
     size_t count = 0;
 
     if (*ctx->block)
-        return ink_arch_parse(ctx->block, strlen(ctx->block), out_arch, err);
+        return parse_text(ctx->block, strlen(ctx->block), out_arch, err);
     if (args->word_count < 3)
         return ink_fail(err, INK_BADARG,
                         "an architecture is missing, expected one of the zoo ('model list') or "
@@ -208,7 +217,7 @@ parse_new(const struct ink_context *ctx, const struct ink_args *args, struct ink
         INK_CLEANUP(ink_buf_fini) struct ink_buf file = {0};
         enum ink_status status = ink_buf_load(&file, args->word[2], INK_CELL_SIZE_MAX, err);
 
-        return status == INK_OK ? ink_arch_parse(ink_buf_text(&file), file.size, out_arch, err)
+        return status == INK_OK ? parse_text(ink_buf_text(&file), file.size, out_arch, err)
                                 : status;
     }
     if (ink_zoo_find(args->word[2], &entry))

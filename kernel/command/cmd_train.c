@@ -366,8 +366,8 @@ const struct ink_command ink_command_train = {
     .name = "train",
     .synopsis = "",
     .summary = "teach a network from pictures with known digits",
-    .help = "Weights start afresh from --seed; --resume goes on from those there are. While it\n"
-            "runs, the newest weights are the session's network: draw and watch it learn.\n"
+    .help = "Weights start afresh from --seed; --resume goes on from those there are. While\n"
+            "it runs, the newest weights are the session's network: draw and watch it learn.\n"
             "Ctrl-C or the stop button ends it; the best weights so far stay in use. Weights\n"
             "are kept by --save, or later by 'model save'.\n"
             "\n"

@@ -37,7 +37,7 @@ const struct ink_option ink_train_option[] = { /* as many as the header says */
     {.name = "average", .type = INK_OPTION_REAL, .metavar = "DECAY", .fallback = "0", .max = 0.99999,
      .help = "validate and keep a moving average of the weights, 0 = off"},
     {.name = "augment", .type = INK_OPTION_CHOICE, .choices = "none|light|full", .fallback = "none",
-     .help = "show each picture a little differently each time; the amounts below go before"},
+     .help = "show each picture a little differently each time; the amounts below override it"},
     {.name = "shift", .type = INK_OPTION_REAL, .metavar = "PIXELS", .max = 8,
      .help = "augment: up to so far, both ways"},
     {.name = "rotate", .type = INK_OPTION_REAL, .metavar = "DEGREES", .max = 45,
