@@ -13,6 +13,7 @@
 #include "kernel/command/version.h"
 #include "kernel/http/serve.h"
 #include "kernel/install.h"
+#include "kernel/notebook.h"
 #include "kernel/terminal.h"
 
 static atomic_bool cancel;
@@ -77,10 +78,26 @@ run_install(struct ink_session *session, int argc, const char *const argv[])
     return put(ink_buf_text(&out), out.size);
 }
 
+static int
+run_kernel(struct ink_session *session, int argc, const char *const argv[])
+{
+    struct ink_err err;
+
+    if (argc != 3 || strcmp(argv[1], "-f") != 0) {
+        (void)ink_fail(&err, INK_BADARG, "expected -f and the connection file that Jupyter wrote");
+        return complain(argv[0], &err);
+    }
+    if (ink_notebook_run(argv[2], session, &err) == INK_OK)
+        return 0;
+    (void)complain(argv[0], &err);
+    return 1;
+}
+
 static const struct {
     const char *name;
     subcommand_fn run;
 } subcommands[] = {
+    {"kernel", run_kernel},
     {"install", run_install},
     {"uninstall", run_install},
 };
