@@ -95,7 +95,8 @@ def execute(path, seconds=300):
 
         client = NotebookClient(notebook, km=manager, timeout=seconds, on_cell_executed=on_cell_executed,
                                 resources={'metadata': {'path': os.path.dirname(os.path.abspath(path))}})
-        client.execute(env={**os.environ, 'XDG_DATA_HOME': folder, 'XDG_CACHE_HOME': folder})
+        data = os.environ.get('INKLING_DATA', os.path.join(ROOT, '../shared/data'))
+        client.execute(env={**os.environ, 'INKLING_DATA': os.path.abspath(data), 'XDG_DATA_HOME': folder, 'XDG_CACHE_HOME': folder})
         return notebook
     finally:
         shutil.rmtree(folder, ignore_errors=True)
