@@ -48,11 +48,12 @@ ASSETS := $(sort build/gen/webui/inkling.js $(wildcard model/zoo/*.arch model/pr
           webui/jupyter/*.js webui/jupyter/*.svg webui/jupyter/*.png webui/jupyter/lab/*))
 # The arithmetic is one source for three instruction sets; model/kernels/kernels.c chooses at run time.
 SIMD := baseline $(if $(filter x86_64 amd64,$(shell uname -m)),avx2 avx512)
+SIMD_OBJ = $(foreach isa,$(SIMD),$B/model/kernels/$(isa)/simd.o $B/model/kernels/$(isa)/simd_conv.o)
 SIMD_FLAGS := -O3 -Wno-unknown-pragmas -ffp-contract=fast -fno-math-errno -fno-trapping-math
 SIMD_FLAGS.avx2 := -mavx2 -mfma
 SIMD_FLAGS.avx512 := -mavx512f -mavx512vl -mavx512bw -mavx512dq -mfma -mprefer-vector-width=512
-SRC := $(sort $(filter-out kernel/main.c model/kernels/simd.c,$(wildcard base/*.c model/*.c model/*/*.c kernel/*.c kernel/*/*.c)))
-OBJ := $(SRC:%.c=$B/%.o) $(SIMD:%=$B/model/kernels/simd_%.o) $B/assets.o
+SRC := $(sort $(filter-out kernel/main.c model/kernels/simd%.c,$(wildcard base/*.c model/*.c model/*/*.c kernel/*.c kernel/*/*.c)))
+OBJ := $(SRC:%.c=$B/%.o) $(SIMD_OBJ) $B/assets.o
 UNIT := $(patsubst tests/unit/%.c,$B/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
 FUZZ := $(patsubst tests/fuzz/%.c,$B/tests/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
@@ -79,9 +80,12 @@ build/gen/webui/inkling.js: webui/bundle.sh $(WEBUI)
 	@mkdir -p $(@D)
 	$(call say,GEN,$@)webui/bundle.sh webui/main.js >$@
 
-$(SIMD:%=$B/model/kernels/simd_%.o): $B/model/kernels/simd_%.o: model/kernels/simd.c Makefile | $B/libs.ok
+$(SIMD:%=$B/model/kernels/%/simd.o): model/kernels/simd.c
+$(SIMD:%=$B/model/kernels/%/simd_conv.o): model/kernels/simd_conv.c
+$(SIMD_OBJ): isa = $(notdir $(@D))
+$(SIMD_OBJ): Makefile | $B/libs.ok
 	@mkdir -p $(@D)
-	$(call say,CC,$@)$(CC) $(ALL_CFLAGS) $(SIMD_FLAGS) $(SIMD_FLAGS.$*) -DINK_SIMD=$* -MMD -MP -c -o $@ $<
+	$(call say,CC,$@)$(CC) $(ALL_CFLAGS) $(SIMD_FLAGS) $(SIMD_FLAGS.$(isa)) -DINK_SIMD=$(isa) -MMD -MP -c -o $@ $(filter %.c,$^)
 
 $B/assets.S: base/assets.sh $(ASSETS) Makefile
 	@mkdir -p $(@D)

@@ -16,6 +16,43 @@ static const struct {
 #undef X
 };
 
+/* How many bytes of UTF-8 start at `at`, 0 if what is there is none. Source: RFC 3629, section 4.
+ */
+static int
+utf8_size(const unsigned char *at)
+{
+    int size = at[0] < 0x80                    ? 1
+               : at[0] >= 0xc2 && at[0] < 0xe0 ? 2
+               : at[0] >> 4 == 0xe             ? 3
+               : at[0] >= 0xf0 && at[0] < 0xf5 ? 4
+                                               : 0;
+
+    for (int i = 1; i < size; i++)
+        if (at[i] >> 6 != 2)
+            return 0;
+    if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) ||
+        (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f))
+        return 0;
+    return size;
+}
+
+/* Messages quote what came from outside, and cut it: one line of UTF-8 is promised all the same. */
+static void
+make_presentable(char *message)
+{
+    unsigned char *at = (unsigned char *)message;
+
+    while (*at) {
+        int size = utf8_size(at);
+
+        if (size == 0 || *at < 0x20 || *at == 0x7f) {
+            *at = '?';
+            size = 1;
+        }
+        at += size;
+    }
+}
+
 static void record(struct ink_err *err, enum ink_status status, const char *fmt, va_list args)
     INK_PRINTF(3, 0);
 
@@ -28,6 +65,7 @@ record(struct ink_err *err, enum ink_status status, const char *fmt, va_list arg
     err->status = status;
     if (vsnprintf(err->message, sizeof(err->message), fmt, args) < 0)
         err->message[0] = '\0';
+    make_presentable(err->message);
 }
 
 enum ink_status

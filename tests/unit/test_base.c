@@ -180,10 +180,33 @@ json_round_trips(void **state)
                         "{\"n\":9007199254740993,\"third\":0.33333334,\"tenth\":0.1,\"nan\":null}");
 }
 
+static void
+messages_are_one_line_of_utf8(void **state)
+{
+    static const struct {
+        const char *text, *shown;
+    } table[] = {
+        {"plain", "plain"},
+        {"a\nb\t\x1b[1m\x7f", "a?b??[1m?"},
+        {"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"},
+        {"cut \xe2\x82", "cut ??"},
+        {"\xff\xc0\xaf\xed\xa0\x80\xf4\x90\x80\x80", "??????????"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+        struct ink_err err;
+
+        assert_int_equal(ink_fail(&err, INK_BADARG, "%s", table[i].text), INK_BADARG);
+        assert_string_equal(err.message, table[i].shown);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(messages_are_one_line_of_utf8),
         cmocka_unit_test(base64_round_trips_every_length),
         cmocka_unit_test(base64_refuses_what_it_is_not),
         cmocka_unit_test(html_is_escaped),

@@ -272,6 +272,24 @@ bad_headers_are_named(void **state)
 }
 
 static void
+sizes_have_limits(void **state)
+{
+    INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *snapshot = fresh();
+    INK_CLEANUP(ink_buf_fini) struct ink_buf buf = saved(snapshot);
+    const struct ink_snapshot *back = NULL;
+    struct ink_err err;
+
+    (void)state;
+    /* The size alone is refused: the bytes are not touched, there are far fewer. */
+    assert_fails(INK_TOOBIG, "at most",
+                 ink_snapshot_decode(buf.bytes, (size_t)INK_LIMIT_WEIGHTS_SIZE + 1, &back, &err),
+                 &err);
+    assert_fails(INK_BADDATA, "too few", ink_snapshot_decode("1234567", 7, &back, &err), &err);
+    assert_fails(INK_BADDATA, "a header of 18446744073709551615 bytes",
+                 ink_snapshot_decode("\xff\xff\xff\xff\xff\xff\xff\xff{}", 10, &back, &err), &err);
+}
+
+static void
 weights_must_be_numbers(void **state)
 {
     static const float bad[] = {NAN, INFINITY, -INFINITY};
@@ -418,6 +436,7 @@ main(void)
         cmocka_unit_test(every_truncation_is_refused),
         cmocka_unit_test(no_bit_flip_harms_the_weights),
         cmocka_unit_test(bad_headers_are_named),
+        cmocka_unit_test(sizes_have_limits),
         cmocka_unit_test(weights_must_be_numbers),
         cmocka_unit_test(missing_files_are_named),
         cmocka_unit_test(fresh_weights_are_spread_as_he_said),

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef INK_MODEL_KERNELS_SIMD_H
+#define INK_MODEL_KERNELS_SIMD_H
+
+/*
+ * simd: vectors as long as the processor's, in GCC's vector extensions.
+ *
+ * simd.c and simd_conv.c are compiled once for each instruction set, INK_SIMD
+ * being its name: baseline, avx2, avx512. What differs is the vector's length
+ * and how many accumulators fit into the registers.
+ */
+
+#include "model/kernels/kernels.h"
+
+#define INK_PASTE_(a, b) a##b
+#define INK_PASTE(a, b)  INK_PASTE_(a, b)
+
+/* PIXELS: 12 to 16 accumulators are best; the weights and a broadcast need registers too. With
+ * long vectors a tile of two panels and half the pixels does with fewer loads. */
+#if defined(__AVX512F__)
+enum { LANES = 16, PIXELS = 14, PAIR_PIXELS = 7 };
+#elif defined(__AVX2__)
+enum { LANES = 8, PIXELS = 6, PAIR_PIXELS = 0 };
+#else
+enum { LANES = 4, PIXELS = 3, PAIR_PIXELS = 0 };
+#endif
+enum { VECTORS = INK_PANEL / LANES };
+
+typedef float vec __attribute__((vector_size(LANES * sizeof(float))));
+typedef int mask __attribute__((vector_size(LANES * sizeof(float))));
+typedef uint8_t bytes __attribute__((vector_size(LANES)));
+typedef uint8_t bytes_in_memory __attribute__((vector_size(LANES), aligned(1), may_alias));
+typedef float vec_in_memory
+    __attribute__((vector_size(LANES * sizeof(float)), aligned(sizeof(float)), may_alias));
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+ALWAYS_INLINE vec
+load(const float *from)
+{
+    return *(const vec_in_memory *)from;
+}
+
+ALWAYS_INLINE void
+store(float *to, vec value)
+{
+    *(vec_in_memory *)to = value;
+}
+
+/* The positive part; NaN stays, so that a broken network shows in its loss. */
+ALWAYS_INLINE vec
+clamp(vec value)
+{
+    return (vec)((mask)value & ~(value < 0));
+}
+
+ALWAYS_INLINE vec
+choose(mask which, vec yes, vec no)
+{
+    return (vec)((which & (mask)yes) | (~which & (mask)no));
+}
+
+/* A function of this instruction set: INK_SIMD_NAME(conv) is ink_avx2_conv. */
+#define INK_SIMD_NAME(name) INK_PASTE(INK_PASTE(ink_, INK_SIMD), INK_PASTE(_, name))
+
+void INK_SIMD_NAME(conv)(const struct ink_conv *conv, const float *x, const float *w,
+                         const float *bias, bool is_relu, float *y);
+void INK_SIMD_NAME(conv_add)(const struct ink_conv *conv, const float *x, const float *w, float *y);
+void INK_SIMD_NAME(conv_weights)(const struct ink_conv *conv, const float *x, const float *dy,
+                                 bool is_added, float *dw);
+
+#endif
