@@ -48,3 +48,12 @@ test('how light a background is', () => {
     assert.equal(lightness('rgba(0, 0, 0, 0)'), null);
     assert.equal(lightness('transparent'), null);
 });
+
+test('a grid of feature maps has no gaps where that costs little height', () => {
+    assert.deepEqual(tileGrid(952, 32), { columns: 16, rows: 2, tile: 55 });
+    assert.deepEqual(tileGrid(952, 16), { columns: 16, rows: 1, tile: 55 });
+    for (const width of [300, 500, 760, 952]) {
+        const { columns, rows } = tileGrid(width, 64);
+        assert.ok(columns * rows - 64 < columns / 2, `${columns} x ${rows} in ${width}`);
+    }
+});

@@ -5,8 +5,11 @@
 import { h, setText } from './dom.js';
 
 const GAP = 4;
-/** A map is shown about this wide, in CSS pixels. */
-const TILE = 56;
+/** The sides of a map, in CSS pixels, between which it may be shown. */
+const TILE_MIN = 44;
+const TILE_MAX = 84;
+/** How much higher a grid may be for having no gaps in its last row. */
+const EVEN_WORTH = 1.35;
 
 /** Names of operations for people. @type {Object<string, string>} */
 const OPERATIONS = {
@@ -51,13 +54,24 @@ export function colourTable(palette, min, max) {
     return table;
 }
 
-/** Where the maps go: as many columns as fit, in rows of equal length. @param {number} width @param {number} count */
+/**
+ * Where the maps go: the lowest grid of tiles that are large enough, rather without gaps at its end.
+ * @param {number} width @param {number} count
+ */
 export function tileGrid(width, count) {
-    const fit = Math.max(1, Math.floor((width + GAP) / (TILE + GAP)));
-    const rows = Math.max(1, Math.ceil(count / fit));
-    const columns = Math.max(1, Math.ceil(count / rows));
-    const tile = Math.min(TILE * 1.5, Math.floor((width + GAP) / columns) - GAP);
-    return { columns, rows, tile: Math.max(tile, 8) };
+    const fit = Math.max(1, Math.floor((width + GAP) / (TILE_MIN + GAP)));
+    let best = { columns: 1, rows: count, tile: TILE_MIN }, cost = Infinity;
+    for (let rows = Math.ceil(count / fit); rows <= count; rows++) {
+        const columns = Math.ceil(count / rows);
+        if (columns * (rows - 1) >= count) continue;
+        const tile = Math.min(TILE_MAX, Math.floor((width + GAP) / columns) - GAP);
+        const height = rows * (tile + GAP) * (columns * rows === count ? 1 : EVEN_WORTH);
+        if (height < cost) {
+            cost = height;
+            best = { columns, rows, tile };
+        }
+    }
+    return best;
 }
 
 /** @param {number} value */
@@ -71,7 +85,7 @@ export class LayerMaps {
     constructor(layer) {
         this.palette = PALETTES.light;
         this.layer = { ...layer, min: 0, max: 1, maps: new Uint8Array(layer.shape.reduce((a, b) => a * b, 1)) };
-        this.grid = { columns: 1, rows: 1, tile: TILE };
+        this.grid = { columns: 1, rows: 1, tile: TILE_MIN };
         this.store = document.createElement('canvas');
         this.canvas = h('canvas', { class: 'maps-canvas', role: 'img' });
         this.title = h('h3', { class: 'maps-name' }, layer.name);
