@@ -42,12 +42,18 @@ static void
 filter_row(int filter, const uint8_t *row, const uint8_t *above, size_t size, size_t step,
            uint8_t *out)
 {
-    for (size_t i = 0; i < size; i++) {
-        unsigned left = i >= step ? row[i - step] : 0, up = above ? above[i] : 0;
-        unsigned guess = filter == FILTER_SUB ? left : filter == FILTER_UP ? up : 0;
-
-        out[i] = (uint8_t)(row[i] - guess);
+    if (filter == FILTER_NONE || (filter == FILTER_UP && !above)) {
+        memcpy(out, row, size);
+        return;
     }
+    if (filter == FILTER_UP) {
+        for (size_t i = 0; i < size; i++)
+            out[i] = (uint8_t)(row[i] - above[i]);
+        return;
+    }
+    memcpy(out, row, step < size ? step : size);
+    for (size_t i = step; i < size; i++)
+        out[i] = (uint8_t)(row[i] - row[i - step]);
 }
 
 /* The specification's heuristic: the filter that leaves the smallest bytes, taken as signed. */
@@ -70,6 +76,11 @@ filter_rows(const uint8_t *pixels, size_t height, size_t size, size_t step, uint
         const uint8_t *row = pixels + y * size;
         size_t best = SIZE_MAX;
 
+        if (y > 0 && memcmp(row, row - size, size) == 0) { /* drawings have many such rows */
+            out[0] = FILTER_UP;
+            memset(out + 1, 0, size);
+            continue;
+        }
         for (int filter = FILTER_NONE; filter < FILTER_COUNT; filter++) {
             size_t cost;
 

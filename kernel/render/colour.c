@@ -82,13 +82,19 @@ ink_colour_diverging(float value)
     return value < 0 ? along(below, 3, -value) : along(above, 3, value);
 }
 
+static uint8_t
+mix(uint8_t under, uint8_t over, float share)
+{
+    return (uint8_t)((float)under + share * ((float)over - (float)under) + 0.5F);
+}
+
 struct ink_colour
 ink_colour_mix(struct ink_colour under, struct ink_colour over, float share)
 {
     return (struct ink_colour){
-        (uint8_t)lroundf((float)under.red + share * (float)(over.red - under.red)),
-        (uint8_t)lroundf((float)under.green + share * (float)(over.green - under.green)),
-        (uint8_t)lroundf((float)under.blue + share * (float)(over.blue - under.blue)),
+        mix(under.red, over.red, share),
+        mix(under.green, over.green, share),
+        mix(under.blue, over.blue, share),
     };
 }
 

@@ -35,16 +35,24 @@ clip(const struct page *page, float left, float top, float right, float bottom)
     return dots;
 }
 
+static uint8_t *
+dot_at(struct page *page, int x, int y)
+{
+    return page->rgb + 3 * ((size_t)y * (size_t)page->width + (size_t)x);
+}
+
 static void
 blend(struct page *page, int x, int y, struct ink_colour colour, float share)
 {
-    uint8_t *dot = page->rgb + 3 * ((size_t)y * (size_t)page->width + (size_t)x);
-    struct ink_colour mixed =
-        ink_colour_mix((struct ink_colour){dot[0], dot[1], dot[2]}, colour, share);
+    uint8_t *dot = dot_at(page, x, y);
 
-    dot[0] = mixed.red;
-    dot[1] = mixed.green;
-    dot[2] = mixed.blue;
+    if (share <= 0)
+        return;
+    if (share < 1)
+        colour = ink_colour_mix((struct ink_colour){dot[0], dot[1], dot[2]}, colour, share);
+    dot[0] = colour.red;
+    dot[1] = colour.green;
+    dot[2] = colour.blue;
 }
 
 static float
@@ -53,26 +61,56 @@ share_of(float value)
     return value < 0 ? 0 : value > 1 ? 1 : value;
 }
 
-/* Signed distance to the round rectangle, half a dot of softness. */
+/* A round rectangle in dots. */
+struct round_box {
+    float centre_x, centre_y, half_width, half_height, radius;
+};
+
+/* How much of a dot the rectangle covers: from its signed distance, half a dot of softness. */
+static float
+coverage(const struct round_box *box, int x, int y)
+{
+    float dx = fabsf((float)x + 0.5F - box->centre_x) - box->half_width + box->radius;
+    float dy = fabsf((float)y + 0.5F - box->centre_y) - box->half_height + box->radius;
+    float out_x = fmaxf(dx, 0), out_y = fmaxf(dy, 0);
+    float distance = sqrtf(out_x * out_x + out_y * out_y) + fminf(fmaxf(dx, dy), 0) - box->radius;
+
+    return share_of(0.5F - distance);
+}
+
+/* Only the ends of a row need looking at dot by dot: between them all dots are alike. */
 static void
 draw_rect(struct page *page, const struct ink_figure_op *op)
 {
-    float scale = page->scale, radius = op->size * scale;
-    float half_width = op->box.width * scale / 2, half_height = op->box.height * scale / 2;
-    float centre_x = op->box.x * scale + half_width, centre_y = op->box.y * scale + half_height;
-    struct dots dots = clip(page, centre_x - half_width, centre_y - half_height,
-                            centre_x + half_width, centre_y + half_height);
+    float scale = page->scale;
+    struct round_box box = {
+        .half_width = op->box.width * scale / 2,
+        .half_height = op->box.height * scale / 2,
+        .centre_x = op->box.x * scale + op->box.width * scale / 2,
+        .centre_y = op->box.y * scale + op->box.height * scale / 2,
+    };
+    struct dots dots = clip(page, box.centre_x - box.half_width, box.centre_y - box.half_height,
+                            box.centre_x + box.half_width, box.centre_y + box.half_height);
+    const uint8_t *whole = NULL;
+    int end;
 
-    radius = fminf(radius, fminf(half_width, half_height));
-    for (int y = dots.top; y < dots.bottom; y++)
-        for (int x = dots.left; x < dots.right; x++) {
-            float dx = fabsf((float)x + 0.5F - centre_x) - half_width + radius;
-            float dy = fabsf((float)y + 0.5F - centre_y) - half_height + radius;
-            float outside = hypotf(fmaxf(dx, 0), fmaxf(dy, 0));
-            float distance = outside + fminf(fmaxf(dx, dy), 0) - radius;
+    box.radius = fminf(op->size * scale, fminf(box.half_width, box.half_height));
+    end = (int)ceilf(box.radius) + 1;
+    for (int y = dots.top; y < dots.bottom; y++) {
+        int from = dots.left + end, to = dots.right - end;
+        float share = coverage(&box, (int)box.centre_x, y);
 
-            blend(page, x, y, op->colour, share_of(0.5F - distance));
-        }
+        for (int x = dots.left; x < dots.right && x < from; x++)
+            blend(page, x, y, op->colour, coverage(&box, x, y));
+        if (share >= 1 && whole && from < to)
+            memcpy(dot_at(page, from, y), whole, 3 * (size_t)(to - from));
+        for (int x = from; x < to && !(share >= 1 && whole); x++)
+            blend(page, x, y, op->colour, share);
+        if (share >= 1 && from < to)
+            whole = dot_at(page, from, y); /* the other rows of it are copies */
+        for (int x = to > from ? to : from; x < dots.right; x++)
+            blend(page, x, y, op->colour, coverage(&box, x, y));
+    }
 }
 
 /* Put one piece of a line into the mask. Everything in dots. */
@@ -89,8 +127,9 @@ mask_segment(struct page *page, const float from[2], const float to[2], float wi
         for (int x = dots.left; x < dots.right; x++) {
             float dx = (float)x + 0.5F - from[0], dy = (float)y + 0.5F - from[1];
             float place = square > 0 ? share_of((dx * along_x + dy * along_y) / square) : 0;
-            float distance = hypotf(dx - place * along_x, dy - place * along_y);
-            float share = share_of(width / 2 + 0.5F - distance);
+            float away_x = dx - place * along_x, away_y = dy - place * along_y;
+            float away = sqrtf(away_x * away_x + away_y * away_y);
+            float share = share_of(width / 2 + 0.5F - away);
             float *dot = page->mask + (size_t)y * (size_t)page->width + (size_t)x;
 
             if (share > *dot)
@@ -199,19 +238,28 @@ static void
 draw_image(struct page *page, const struct ink_figure_op *op)
 {
     const uint8_t *rgb = op->bytes;
+    int before = -1;
     float left = roundf(op->box.x * page->scale), top = roundf(op->box.y * page->scale);
     float width = roundf(op->box.width * page->scale);
     float height = roundf(op->box.height * page->scale);
     struct dots dots = clip(page, left, top, left + width, top + height);
 
-    for (int y = dots.top; y < dots.bottom; y++)
+    for (int y = dots.top; y < dots.bottom; y++) {
+        int from_y = (int)(((float)y + 0.5F - top) * (float)op->image_height / height);
+        const uint8_t *row = rgb + (size_t)3 * (size_t)from_y * (size_t)op->image_width;
+
+        if (from_y == before && dots.left < dots.right) {
+            memcpy(dot_at(page, dots.left, y), dot_at(page, dots.left, y - 1),
+                   3 * (size_t)(dots.right - dots.left));
+            continue;
+        }
+        before = from_y;
         for (int x = dots.left; x < dots.right; x++) {
             int from_x = (int)(((float)x + 0.5F - left) * (float)op->image_width / width);
-            int from_y = (int)(((float)y + 0.5F - top) * (float)op->image_height / height);
-            const uint8_t *dot = rgb + 3 * (from_y * op->image_width + from_x);
 
-            memcpy(page->rgb + 3 * ((size_t)y * (size_t)page->width + (size_t)x), dot, 3);
+            memcpy(dot_at(page, x, y), row + (ptrdiff_t)3 * from_x, 3);
         }
+    }
 }
 
 enum ink_status
