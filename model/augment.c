@@ -27,12 +27,18 @@ struct field {
     float x[INK_PICTURE_SIZE], y[INK_PICTURE_SIZE];
 };
 
+static int
+has_affine(const struct ink_augment *augment)
+{
+    return augment->shift > 0 || augment->rotate > 0 || augment->scale > 0 ||
+           augment->stretch > 0 || augment->shear > 0;
+}
+
 int
 ink_augment_is_off(const struct ink_augment *augment)
 {
-    static const struct ink_augment off = {0};
-
-    return memcmp(augment, &off, sizeof(off)) == 0;
+    return !has_affine(augment) && !(augment->elastic > 0) && !(augment->thickness > 0) &&
+           !(augment->erase > 0);
 }
 
 /* Evenly from both sides of 0. Draws nothing where the amount is 0. */
@@ -43,13 +49,6 @@ sway(struct ink_rng *rng, float amount)
 }
 
 /* ---- geometry ---- */
-
-static int
-has_affine(const struct ink_augment *augment)
-{
-    return augment->shift > 0 || augment->rotate > 0 || augment->scale > 0 ||
-           augment->stretch > 0 || augment->shear > 0;
-}
 
 /* Rotation * shear * scale about the middle, inverted, then shifted. */
 static void
@@ -145,7 +144,7 @@ resample(const float source[static PADDED_SIDE * PADDED_SIDE], const struct warp
             top = (int)from_y;
             from_x -= (float)left;
             from_y -= (float)top;
-            corner = source + top * PADDED_SIDE + left;
+            corner = &source[top * PADDED_SIDE + left];
             upper = corner[0] + from_x * (corner[1] - corner[0]);
             lower = corner[PADDED_SIDE] + from_x * (corner[PADDED_SIDE + 1] - corner[PADDED_SIDE]);
             out_pixels[i] = upper + from_y * (lower - upper);
@@ -191,10 +190,10 @@ thicken(float *restrict pixels, float reach)
     float source[STRIDE * STRIDE] = {0};
     float slant = reach * SQRT_HALF;
 
-    for (int y = 0; y < SIDE; y++)
-        memcpy(source + (y + 1) * STRIDE + 1, pixels + y * SIDE, SIDE * sizeof(float));
+    for (size_t y = 0; y < SIDE; y++)
+        memcpy(&source[(y + 1) * STRIDE + 1], &pixels[y * SIDE], SIDE * sizeof(float));
     for (int y = 0; y < SIDE; y++) {
-        const float *restrict here = source + (y + 1) * STRIDE + 1;
+        const float *restrict here = &source[(y + 1) * STRIDE + 1];
 
         for (int x = 0; x < SIDE; x++) {
             float middle = here[x];
@@ -213,13 +212,15 @@ thicken(float *restrict pixels, float reach)
 static void
 change_width(float *pixels, float change)
 {
-    float left = fabsf(change) / 2;
+    float reach = fabsf(change) / 2;
+    int whole = (int)reach;
 
     if (change < 0)
         for (int i = 0; i < INK_PICTURE_SIZE; i++)
             pixels[i] = 1 - pixels[i];
-    for (; left > 0; left -= 1)
-        thicken(pixels, left < 1 ? left : 1);
+    for (int i = 0; i < whole; i++)
+        thicken(pixels, 1);
+    thicken(pixels, reach - (float)whole);
     if (change < 0)
         for (int i = 0; i < INK_PICTURE_SIZE; i++)
             pixels[i] = 1 - pixels[i];
@@ -235,7 +236,7 @@ blank_square(const struct ink_augment *augment, struct ink_rng *rng, float *pixe
     left = (int)ink_rng_below(rng, (uint32_t)(SIDE - side + 1));
     top = (int)ink_rng_below(rng, (uint32_t)(SIDE - side + 1));
     for (int y = top; y < top + side; y++)
-        memset(pixels + y * SIDE + left, 0, (size_t)side * sizeof(float));
+        memset(&pixels[y * SIDE + left], 0, (size_t)side * sizeof(float));
 }
 
 void

@@ -63,7 +63,7 @@ ink_dataset_join(struct ink_dataset *const *sets, size_t set_count,
                  struct ink_dataset **out_dataset, struct ink_err *err)
 {
     INK_CLEANUP(ink_buf_fini) struct ink_buf name = {0};
-    struct ink_dataset *dataset;
+    struct ink_dataset *dataset = NULL;
     enum ink_status status;
     size_t count = 0, at = 0;
 
@@ -76,6 +76,7 @@ ink_dataset_join(struct ink_dataset *const *sets, size_t set_count,
         status = ink_dataset_create(ink_buf_text(&name), count, &dataset, err);
     if (status)
         return status;
+    assert(dataset);
     for (size_t i = 0; i < set_count; i++) {
         memcpy(dataset->pixels + at * INK_PICTURE_SIZE, sets[i]->pixels,
                sets[i]->count * INK_PICTURE_SIZE);
@@ -123,6 +124,12 @@ ink_dataset_unrefp(struct ink_dataset **dataset)
 
 enum { PATH_TEXT_SIZE = 4096 };
 
+static const char *
+environment(const char *name)
+{
+    return getenv(name); /* NOLINT(concurrency-mt-unsafe): never set by us */
+}
+
 static bool
 is_dir(const char *path)
 {
@@ -152,7 +159,7 @@ ink_dataset_load(const char *name, enum ink_split split, const struct ink_data_o
 {
     static const struct ink_data_options defaults = {0};
     const struct ink_data_options *chosen = options ? options : &defaults;
-    const char *data_dir = chosen->data_dir ? chosen->data_dir : getenv("INKLING_DATA");
+    const char *data_dir = chosen->data_dir ? chosen->data_dir : environment("INKLING_DATA");
     char path[PATH_TEXT_SIZE];
 
     assert(name && out_dataset);
@@ -186,5 +193,5 @@ ink_dataset_is_local(const char *name, const struct ink_data_options *options)
     if (strcmp(name, "mnist") == 0)
         return ink_mnist_is_local(chosen);
     return strcmp(name, "strokes") == 0 ||
-           find_path(name, chosen->data_dir ? chosen->data_dir : getenv("INKLING_DATA"), path);
+           find_path(name, chosen->data_dir ? chosen->data_dir : environment("INKLING_DATA"), path);
 }

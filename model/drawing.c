@@ -89,6 +89,7 @@ ink_drawing_create(const size_t *start, size_t stroke_count, const float *x, con
         status = allocate(stroke_count, point_count, &drawing, err);
     if (status)
         return status;
+    assert(drawing);
 
     drawing->label = label;
     for (size_t s = 0; s < stroke_count; s++) {
@@ -194,10 +195,13 @@ ink_drawing_from_json(const struct ink_json *strokes, int label, struct ink_draw
         status = measure(strokes, &stroke_count, &point_count, err);
     if (!status)
         status = allocate(stroke_count, point_count, &drawing, err);
-    for (size_t s = 0; !status && s < stroke_count; s++, stroke = ink_json_next(stroke))
+    for (size_t s = 0; !status && s < stroke_count; s++, stroke = ink_json_next(stroke)) {
+        assert(drawing);
         status = fill_stroke(drawing, s, stroke, err);
+    }
     if (status)
         return status;
+    assert(drawing);
 
     drawing->label = label;
     *out_drawing = drawing;

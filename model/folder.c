@@ -159,7 +159,7 @@ enum ink_status
 ink_folder_load(const char *path, enum ink_split split, struct ink_dataset **out_dataset,
                 struct ink_err *err)
 {
-    INK_CLEANUP(ink_freep) struct listing *listing = malloc(sizeof(*listing));
+    INK_CLEANUP(ink_freep) struct listing *listing = calloc(1, sizeof(*listing));
     char base[NAME_TEXT_SIZE], name[NAME_TEXT_SIZE + 8], strokes[PATH_TEXT_SIZE];
     bool has_halves;
     int half;

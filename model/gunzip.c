@@ -57,7 +57,7 @@ enum ink_status
 ink_gunzip_finish(struct ink_gunzip *gunzip, struct ink_err *err)
 {
     uint8_t extra;
-    size_t size;
+    size_t size = 0;
     enum ink_status status = ink_gunzip_read(gunzip, &extra, 1, &size, err);
 
     if (status)

@@ -64,8 +64,8 @@ attach(struct ink_idx *idx, const uint8_t *file)
 enum ink_status
 ink_idx_decode(const uint8_t *bytes, size_t size, struct ink_idx *out_idx, struct ink_err *err)
 {
+    struct ink_idx idx = {0};
     enum ink_status status;
-    struct ink_idx idx;
 
     assert(bytes || size == 0);
     assert(out_idx);
@@ -86,9 +86,9 @@ ink_idx_unpack(const uint8_t *bytes, size_t size, struct ink_idx *out_idx, struc
     INK_CLEANUP(ink_gunzip_fini) struct ink_gunzip gunzip = {0};
     INK_CLEANUP(ink_freep) uint8_t *file = NULL;
     uint8_t header[INK_IDX_HEADER_MAX];
+    size_t head = 0, got = 0;
+    struct ink_idx idx = {0};
     enum ink_status status;
-    struct ink_idx idx;
-    size_t head, got;
 
     assert(bytes || size == 0);
     assert(out_idx);
@@ -101,6 +101,7 @@ ink_idx_unpack(const uint8_t *bytes, size_t size, struct ink_idx *out_idx, struc
     if (status)
         return status;
 
+    assert(idx.file_size > 0);
     if (idx.file_size < head)
         return ink_fail(err, INK_BADDATA, "more than the %zu bytes that the header says",
                         idx.file_size);

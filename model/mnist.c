@@ -60,6 +60,12 @@ check_sha256(const struct ink_idx *idx, const char *expected, struct ink_err *er
 
 /* ---- places ---- */
 
+static const char *
+environment(const char *name)
+{
+    return getenv(name); /* NOLINT(concurrency-mt-unsafe): never set by us */
+}
+
 /* `directory`/`name` where the directory is named, else "". */
 static enum ink_status
 join_path(const char *directory, const char *name, char out_path[static PATH_TEXT_SIZE],
@@ -76,13 +82,13 @@ join_path(const char *directory, const char *name, char out_path[static PATH_TEX
 static enum ink_status
 find_places(const struct ink_data_options *options, struct places *out_places, struct ink_err *err)
 {
-    const char *cache_home = getenv("XDG_CACHE_HOME");
-    const char *mirror = options->mirror ? options->mirror : getenv("INKLING_MNIST_MIRROR");
+    const char *cache_home = environment("XDG_CACHE_HOME");
+    const char *mirror = options->mirror ? options->mirror : environment("INKLING_MNIST_MIRROR");
     enum ink_status status;
 
     *out_places = (struct places){.options = options};
     out_places->mirror = mirror && mirror[0] != '\0' ? mirror : NULL;
-    status = join_path(options->data_dir ? options->data_dir : getenv("INKLING_DATA"), "mnist",
+    status = join_path(options->data_dir ? options->data_dir : environment("INKLING_DATA"), "mnist",
                        out_places->data_dir, err);
     if (status)
         return status;
@@ -90,7 +96,7 @@ find_places(const struct ink_data_options *options, struct places *out_places, s
         return join_path(options->cache_dir, "mnist", out_places->cache_dir, err);
     if (cache_home && cache_home[0] == '/') /* the specification ignores relative ones */
         return join_path(cache_home, "inkling/mnist", out_places->cache_dir, err);
-    return join_path(getenv("HOME"), ".cache/inkling/mnist", out_places->cache_dir, err);
+    return join_path(environment("HOME"), ".cache/inkling/mnist", out_places->cache_dir, err);
 }
 
 /* Load NAME.gz or NAME from a folder, if there; INK_NOTFOUND if not. */

@@ -103,7 +103,7 @@ ink_plane_resize(const struct ink_plane *plane, const struct ink_box *box, doubl
                                : value_between(plane, &clip, (x[0] + x[1]) / 2, (y[0] + y[1]) / 2);
 
             out_plane->value[(size_t)row * (size_t)out_plane->width + (size_t)column] =
-                (uint8_t)(fmin(value, 255) + 0.5);
+                (uint8_t)lround(fmin(value, 255));
         }
 }
 
@@ -315,7 +315,7 @@ ink_plane_estimate_paper(const struct ink_plane *plane, int block, struct ink_pl
             const struct ink_box whole = {0, 0, width, height};
 
             out_paper->value[(size_t)y * (size_t)plane->width + (size_t)x] =
-                (uint8_t)(value_between(&blocks, &whole, at_x, at_y) + 0.5);
+                (uint8_t)lround(value_between(&blocks, &whole, at_x, at_y));
         }
     return INK_OK;
 }

@@ -86,7 +86,7 @@ ink_extent_center(uint8_t row[static INK_PICTURE_SIZE], int *out_right, int *out
     right = clamp((int)lround(MIDDLE - extent.middle_x), -extent.left, SIDE - extent.right);
     down = clamp((int)lround(MIDDLE - extent.middle_y), -extent.top, SIDE - extent.bottom);
     for (int y = extent.top; y < extent.bottom; y++)
-        memcpy(moved + (y + down) * SIDE + extent.left + right, row + y * SIDE + extent.left,
+        memcpy(&moved[(y + down) * SIDE + extent.left + right], &row[y * SIDE + extent.left],
                (size_t)(extent.right - extent.left));
     memcpy(row, moved, sizeof(moved));
     *out_right = right;

@@ -290,7 +290,7 @@ choose_parts(struct work *work, int *out_left_out, struct ink_err *err)
     size_t area = area_of(&work->grey), best_inside = 0, best_edge = 0, least;
     INK_CLEANUP(ink_freep) int *label = calloc(area, sizeof(*label));
     INK_CLEANUP(ink_freep) size_t *stack = malloc(area * sizeof(*stack));
-    INK_CLEANUP(ink_freep) struct part *part = malloc((area + 1) * sizeof(*part));
+    INK_CLEANUP(ink_freep) struct part *part = calloc(area + 1, sizeof(*part));
     int number = 0;
     bool is_inside_only;
 
@@ -324,20 +324,20 @@ choose_parts(struct work *work, int *out_left_out, struct ink_err *err)
 
 /* Set what lies within `reach` of a set pixel on a line of `count` pixels, `step` apart. */
 static void
-grow_line(uint8_t *value, int count, int step, int reach)
+grow_line(uint8_t *value, int count, size_t step, int reach)
 {
     int last = -reach - 1; /* the last pixel that was set before growing */
 
     for (int i = 0; i < count; i++) {
-        bool is_set = value[i * step] > 0;
+        bool is_set = value[(size_t)i * step] > 0;
 
         if (is_set)
             for (int back = i - 1; back >= i - reach && back > last && back >= 0; back--)
-                value[back * step] = 255;
+                value[(size_t)back * step] = 255;
         if (is_set)
             last = i;
         else if (i - last <= reach)
-            value[i * step] = 255;
+            value[(size_t)i * step] = 255;
     }
 }
 
@@ -346,9 +346,9 @@ static void
 grow_mask(struct ink_plane *mask, int reach)
 {
     for (int y = 0; y < mask->height; y++)
-        grow_line(mask->value + (size_t)y * (size_t)mask->width, mask->width, 1, reach);
+        grow_line(&mask->value[(size_t)y * (size_t)mask->width], mask->width, 1, reach);
     for (int x = 0; x < mask->width; x++)
-        grow_line(mask->value + x, mask->height, mask->width, reach);
+        grow_line(&mask->value[x], mask->height, (size_t)mask->width, reach);
 }
 
 /* Stretch grey levels so that paper is 0 and ink 255, and blank what is away from the parts. */
@@ -370,7 +370,7 @@ stretch(struct work *work)
         double value = (work->grey.value[i] - low) / fmax(high - low, 1);
 
         work->grey.value[i] =
-            work->mask.value[i] > 0 ? (uint8_t)(255 * fmin(fmax(value, 0), 1) + 0.5) : 0;
+            work->mask.value[i] > 0 ? (uint8_t)lround(255 * fmin(fmax(value, 0), 1)) : 0;
     }
 }
 
@@ -516,7 +516,8 @@ frame(struct work *work, const struct ink_plane *plane, const struct ink_box *bo
 
     ink_plane_resize(plane, box, scale, &small);
     for (int y = 0; y < out_height; y++)
-        memcpy(out_row + (top + y) * SIDE + left, value + y * out_width, (size_t)out_width);
+        memcpy(&out_row[(top + y) * SIDE + left], &value[(size_t)y * (size_t)out_width],
+               (size_t)out_width);
     ink_extent_center(out_row, &right, &down);
     ink_buf_printf(&work->text, ", scaled %.2g, moved %+d,%+d", scale * shrink, right, down);
 }

@@ -14,7 +14,7 @@
 
 /* Drawings as they are read; owns them until the data set takes them over. */
 struct collection {
-    struct ink_drawing **drawing;
+    struct ink_drawing **drawing; /* [count] */
     size_t count, capacity;
 };
 
@@ -34,7 +34,8 @@ collection_add(struct collection *collection, struct ink_drawing **drawing, stru
         return ink_fail(err, INK_TOOBIG, "more than %d drawings", INK_LIMIT_STROKE_FILE_COUNT);
     if (collection->count == collection->capacity) {
         size_t capacity = collection->capacity > 0 ? 2 * collection->capacity : 256;
-        struct ink_drawing **grown = realloc(collection->drawing, capacity * sizeof(*grown));
+        struct ink_drawing **grown =
+            realloc(collection->drawing, capacity * sizeof(struct ink_drawing *));
 
         if (!grown)
             return ink_fail(err, INK_NOMEM, "no memory for %zu drawings", capacity);
