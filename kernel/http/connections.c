@@ -164,6 +164,19 @@ ink_connections_add(struct ink_connections *connections, int fd, const struct so
     return row;
 }
 
+struct ink_connection *
+ink_connections_find(struct ink_connections *connections, int fd)
+{
+    struct ink_connection *row;
+
+    (void)pthread_mutex_lock(&connections->lock);
+    row = connections->first;
+    while (row && row->fd != fd)
+        row = row->next;
+    (void)pthread_mutex_unlock(&connections->lock);
+    return row;
+}
+
 void
 ink_connections_remove(struct ink_connections *connections, struct ink_connection *row)
 {
@@ -240,6 +253,21 @@ has_missed(const struct ink_connection *row, const struct ink_connection_deadlin
     return false;
 }
 
+/*
+ * Whether the peer has closed its side and all it sent was read: no request can come any more. The
+ * library misses an end that arrives together with data (0.9.75, epoll) and would keep the socket
+ * until a deadline.
+ */
+static bool
+has_hung_up(const struct ink_connection *row)
+{
+    char byte;
+
+    if (row->phase == INK_CONNECTION_REPLY)
+        return false; /* it may still read the answer */
+    return recv(row->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 size_t
 ink_connections_sweep(struct ink_connections *connections, uint64_t now_ns)
 {
@@ -250,6 +278,8 @@ ink_connections_sweep(struct ink_connections *connections, uint64_t now_ns)
         if (!row->is_cut && has_missed(row, &connections->limit, now_ns)) {
             cut(row);
             cut_count++;
+        } else if (!row->is_cut && has_hung_up(row)) {
+            cut(row);
         }
     (void)pthread_mutex_unlock(&connections->lock);
     return cut_count;

@@ -13,7 +13,8 @@
  * One lock, held for a walk over at most a few hundred rows; nothing else is
  * taken while it is held.
  *
- * Threads: any.
+ * Threads: any; but admit, add and sweep are for one thread, so that none is cut whose socket the
+ * library just closed.
  */
 
 #include <stdbool.h>
@@ -55,6 +56,8 @@ bool ink_connections_admit(struct ink_connections *connections, const struct soc
 /* Add a connection, in phase NEW; NULL without memory. `fd` must be open until remove. */
 struct ink_connection *ink_connections_add(struct ink_connections *connections, int fd,
                                            const struct sockaddr *address, socklen_t size);
+/* The row of a socket, or NULL. */
+struct ink_connection *ink_connections_find(struct ink_connections *connections, int fd);
 void ink_connections_remove(struct ink_connections *connections, struct ink_connection *row);
 
 /* The connection enters a phase. `row` may be NULL. */
@@ -65,7 +68,8 @@ void ink_connections_enter(struct ink_connections *connections, struct ink_conne
 void ink_connections_received(struct ink_connections *connections, struct ink_connection *row,
                               size_t size);
 
-/* Cut all that missed a deadline at the time `now_ns` (ink_clock_ns); returns how many. */
+/* Cut all that missed a deadline at the time `now_ns` (ink_clock_ns), and those whose peers have
+ * gone; returns how many of the first kind. */
 size_t ink_connections_sweep(struct ink_connections *connections, uint64_t now_ns);
 
 /* Connections in all, and those with a request under way (HEAD, BODY or REPLY). */

@@ -139,6 +139,7 @@ check_framing(struct ink_http_head *head, bool is_http_1_0, struct ink_gate_verd
         !check_single(head, "Content-Type", &type, verdict) ||
         !check_single(head, "Expect", &expect, verdict))
         return false;
+    head->expects_continue = expect != NULL;
     if (coding && length)
         REFUSE(verdict, 400, true, "both Content-Length and Transfer-Encoding are given");
     if (coding && (is_http_1_0 || !ink_http_is(coding, "chunked")))
@@ -160,7 +161,6 @@ check_framing(struct ink_http_head *head, bool is_http_1_0, struct ink_gate_verd
                INK_LIMIT_HTTP_BODY_SIZE);
     if (expect && !ink_http_is(expect, "100-continue"))
         REFUSE(verdict, 417, true, "Expect is not '100-continue'");
-    head->expects_continue = expect != NULL;
     content_coding = ink_http_find(head, "Content-Encoding");
     if (head->has_body && content_coding && !ink_http_is(content_coding, "identity"))
         REFUSE(verdict, 415, true, "Content-Encoding is not supported: send the body as it is");

@@ -186,6 +186,8 @@ has_hidden_bytes(const struct ink_transport *transport, struct MHD_Connection *c
     if (!transport->can_check_bytes || exchange->field_count > INK_LIMIT_HTTP_FIELD_COUNT)
         return false;
     info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    if (version != method + strlen(method) + 1 + strlen(exchange->target) + 1)
+        return true;
     return info && !ink_gate_check_bytes(method, info->header_size, version, exchange->field,
                                          exchange->field_count);
 }
@@ -204,7 +206,8 @@ begin(struct ink_transport *transport, struct MHD_Connection *connection, struct
     if (has_hidden_bytes(transport, connection, exchange, method, version)) {
         *verdict = (struct ink_gate_verdict){.status = 400, .must_close = true};
         (void)ink_fail(&verdict->err, INK_BADDATA,
-                       "the header has a zero byte, a bare line feed or a folded line");
+                       "the head has a zero byte, a bare line feed, a folded line or blanks where "
+                       "none belong");
         return queue_error(transport, connection, exchange);
     }
     trim_fields(exchange);
@@ -353,7 +356,7 @@ on_connection(void *self, struct MHD_Connection *connection, void **socket_state
               enum MHD_ConnectionNotificationCode what)
 {
     struct ink_transport *transport = self;
-    const union MHD_ConnectionInfo *fd, *address;
+    const union MHD_ConnectionInfo *fd;
 
     if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
         ink_connections_remove(transport->connections, *socket_state);
@@ -361,11 +364,7 @@ on_connection(void *self, struct MHD_Connection *connection, void **socket_state
         return;
     }
     fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    address = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    *socket_state =
-        fd ? ink_connections_add(transport->connections, fd->connect_fd,
-                                 address ? address->client_addr : NULL, sizeof(struct sockaddr_in6))
-           : NULL;
+    *socket_state = fd ? ink_connections_find(transport->connections, fd->connect_fd) : NULL;
 }
 
 static void on_log(void *self, const char *fmt, va_list args) INK_PRINTF(2, 0);
@@ -383,6 +382,21 @@ on_log(void *self, const char *fmt, va_list args)
 
 /* ---- start and stop ---- */
 
+/* Hand a new socket to the library; closes it on failure. */
+static void
+take_in(struct ink_transport *transport, int fd, const struct sockaddr *address, socklen_t size)
+{
+    struct ink_connection *row = NULL;
+
+    (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+    if (ink_connections_admit(transport->connections, address, size))
+        row = ink_connections_add(transport->connections, fd, address, size);
+    if (!row)
+        (void)close(fd);
+    else if (MHD_add_connection(transport->daemon, fd, address, size) == MHD_NO) /* closed it */
+        ink_connections_remove(transport->connections, row);
+}
+
 /* Take in who waits; false when descriptors or memory have run out. */
 static bool
 accept_newcomers(struct ink_transport *transport)
@@ -394,11 +408,7 @@ accept_newcomers(struct ink_transport *transport)
 
         if (fd < 0)
             return errno != EMFILE && errno != ENFILE && errno != ENOMEM && errno != ENOBUFS;
-        (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
-        if (!ink_connections_admit(transport->connections, (struct sockaddr *)&address, size))
-            (void)close(fd);
-        else /* closes it on failure too */
-            (void)MHD_add_connection(transport->daemon, fd, (struct sockaddr *)&address, size);
+        take_in(transport, fd, (struct sockaddr *)&address, size);
     }
     return true;
 }
