@@ -175,7 +175,9 @@ show_one(const struct asked *asked, struct ink_bundle *bundle)
     struct ink_json *json =
         ink_prediction_to_json(&asked->prediction, asked->picked.source, asked->picked.label);
 
-    ink_sight_add(&asked->prediction, asked->picked.source, asked->picked.label, bundle);
+    ink_sight_add(
+        &(struct ink_sight){&asked->prediction, asked->picked.source, asked->picked.label, 0},
+        bundle);
     ink_bundle_add_json(bundle, json);
 }
 

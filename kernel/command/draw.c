@@ -25,7 +25,7 @@ ink_draw_bundle(const struct ink_draw_view *view, struct ink_bundle *out_bundle)
         out_bundle->is_broken = true;
     ink_buf_fini(&text);
     if (view->prediction) {
-        ink_sight_add(view->prediction, "drawn", -1, out_bundle);
+        ink_sight_add(&(struct ink_sight){view->prediction, "drawn", -1, 1}, out_bundle);
         return;
     }
     ink_bundle_add_text(out_bundle, INK_MIME_HTML,

@@ -8,21 +8,22 @@
 
 /* "7   99.98 %   test[0], truth 7   0.21 ms   inkling:3" */
 static void
-put_line(const struct ink_prediction *prediction, const char *source, int label,
-         struct ink_buf *buf)
+put_line(const struct ink_sight *sight, struct ink_buf *buf)
 {
+    const struct ink_prediction *prediction = sight->prediction;
+
     if (prediction->preparation.is_empty)
         ink_buf_puts(buf, "nothing to see: an empty picture");
     else
         ink_buf_printf(buf, "%d", prediction->prediction);
     ink_buf_puts(buf, "   ");
     ink_text_percent(buf, (double)prediction->probabilities[prediction->prediction]);
-    if (source) {
+    if (sight->source) {
         ink_buf_puts(buf, "   ");
-        ink_text_clean(buf, source);
+        ink_text_clean(buf, sight->source);
     }
-    if (label >= 0)
-        ink_buf_printf(buf, ", truth %d", label);
+    if (sight->label >= 0)
+        ink_buf_printf(buf, ", truth %d", sight->label);
     ink_buf_printf(buf, "   %.2f ms   ", prediction->elapsed_ms);
     ink_text_clean(buf, prediction->model);
     if (prediction->version > 0)
@@ -30,18 +31,18 @@ put_line(const struct ink_prediction *prediction, const char *source, int label,
 }
 
 void
-ink_sight_add(const struct ink_prediction *prediction, const char *source, int label,
-              struct ink_bundle *bundle)
+ink_sight_add(const struct ink_sight *sight, struct ink_bundle *bundle)
 {
+    const struct ink_prediction *prediction = sight->prediction;
     INK_CLEANUP(ink_figure_fini) struct ink_figure figure = {0};
     INK_CLEANUP(ink_buf_fini) struct ink_buf line = {0}, numbers = {0};
-    struct ink_answer_sight sight = {prediction->row, prediction->probabilities,
-                                     prediction->prediction, label};
+    struct ink_answer_sight answer = {prediction->row, prediction->probabilities,
+                                      prediction->prediction, sight->label};
     struct ink_buf text = {0}, html = {0};
 
-    put_line(prediction, source, label, &line);
+    put_line(sight, &line);
     ink_buf_printf(&text, "%s\n", ink_buf_text(&line));
-    ink_answer_text(&text, &sight);
+    ink_answer_text(&text, &answer);
     if (*prediction->preparation.text) {
         ink_buf_puts(&text, "prepared: ");
         ink_text_clean(&text, prediction->preparation.text);
@@ -50,14 +51,16 @@ ink_sight_add(const struct ink_prediction *prediction, const char *source, int l
     ink_buf_puts(&html, "<p>");
     ink_buf_html(&html, ink_buf_text(&line));
     ink_buf_puts(&html, "</p>");
-    ink_answer_figure(&figure, &sight);
+    ink_answer_figure(&figure, &answer);
+    if (sight->scale > 0)
+        figure.scale = sight->scale;
     ink_still_add(bundle, &figure, ink_buf_text(&line), &html);
     if (*prediction->preparation.text) {
         ink_buf_puts(&html, "<p>prepared: ");
         ink_buf_html(&html, prediction->preparation.text);
         ink_buf_puts(&html, "</p>");
     }
-    ink_answer_html(&numbers, &sight);
+    ink_answer_html(&numbers, &answer);
     ink_still_details(&html, "numbers", ink_buf_text(&numbers));
     ink_bundle_add(bundle, INK_MIME_TEXT, &text);
     ink_bundle_add(bundle, INK_MIME_HTML, &html);

@@ -33,7 +33,7 @@ ink_figure_next(const struct ink_figure *figure, size_t *offset, struct ink_figu
 void
 ink_figure_init(struct ink_figure *figure, float width, float height)
 {
-    *figure = (struct ink_figure){.width = width, .height = height};
+    *figure = (struct ink_figure){.width = width, .height = height, .scale = 2};
     ink_figure_rect(figure, (struct ink_box){0, 0, width, height}, 8, INK_COLOUR_LINE);
     ink_figure_rect(figure, (struct ink_box){1, 1, width - 2, height - 2}, 7, INK_COLOUR_PAPER);
 }

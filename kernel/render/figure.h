@@ -24,6 +24,7 @@ enum { INK_FIGURE_SIDE_MAX = 8192 }; /* of a page: PNG memory is side x side x s
 
 struct ink_figure {
     float width, height;
+    int scale;          /* dots a pixel when it becomes a still; 2 = sharp on every screen */
     struct ink_buf ops; /* struct op of figure.c, each followed by its bytes */
     size_t op_count;
 };

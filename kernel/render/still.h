@@ -13,8 +13,6 @@
 #include "kernel/render/bundle.h"
 #include "kernel/render/figure.h"
 
-enum { INK_STILL_SCALE = 2 }; /* dots a pixel, so that it is sharp on every screen */
-
 /*
  * Add image/png to the bundle (NULL = none), and an <img> of it to `html`, which turns broken if
  * there is no memory.
