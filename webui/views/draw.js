@@ -312,7 +312,7 @@ export class DrawView {
     showFacts(answer) {
         const { name, version, parameters } = this.modelFacts || { name: '', version: 0, parameters: 0 };
         const model = answer && answer.model.name ? answer.model : { name, version };
-        const facts = [`model ${model.name} version ${model.version}`];
+        const facts = [`model ${model.name}${model.version > 0 ? ` version ${model.version}` : ''}`];
         if (parameters && model.name === name) facts.push(`${parameters.toLocaleString('en')} parameters`);
         if (answer && !answer.empty) facts.push(`${answer.elapsedMs.toFixed(2)} ms in the network`);
         setText(this.facts, model.name ? facts.join(' · ') : '');

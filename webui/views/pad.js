@@ -42,6 +42,7 @@ export class Pad {
         this.accent = '#00f';
         /** @type {number | null} */
         this.pointer = null;
+        this.hasRaw = false;
         this.wiping = false;
         this.penSeen = -Infinity;
         /** @type {{x: number, y: number, down: boolean} | null} */
@@ -65,7 +66,8 @@ export class Pad {
     listen() {
         const canvas = this.canvas;
         canvas.addEventListener('pointerdown', (/** @type {PointerEvent} */ e) => this.onDown(e));
-        canvas.addEventListener('pointermove', (/** @type {PointerEvent} */ e) => this.onMove(e));
+        canvas.addEventListener('pointermove', (/** @type {PointerEvent} */ e) => this.onMove(e, false));
+        canvas.addEventListener('pointerrawupdate', (/** @type {PointerEvent} */ e) => this.onMove(e, true));
         for (const type of ['pointerup', 'pointercancel', 'lostpointercapture'])
             canvas.addEventListener(type, (/** @type {PointerEvent} */ e) => this.onUp(e));
         canvas.addEventListener('keydown', (/** @type {KeyboardEvent} */ e) => this.onKey(e));
@@ -98,6 +100,7 @@ export class Pad {
         this.liftKeyPen();
         this.cursor = null;
         this.pointer = e.pointerId;
+        this.hasRaw = false;
         try {
             this.canvas.setPointerCapture(e.pointerId);
         } catch {
@@ -108,11 +111,17 @@ export class Pad {
         this.changed(false, e.timeStamp);
     }
 
-    /** @private @param {PointerEvent} e */
-    onMove(e) {
+    /**
+     * Browsers hold `pointermove` back until the next frame of the screen; where there are raw updates, which come at once,
+     * those are followed instead.
+     * @private @param {PointerEvent} e @param {boolean} raw
+     */
+    onMove(e, raw) {
         if (e.pointerId !== this.pointer) return;
         if (e.pointerType === 'pen') this.penSeen = e.timeStamp;
         if (e.buttons === 0) return this.onUp(e);
+        if (raw) this.hasRaw = true;
+        else if (this.hasRaw) return;
         const list = e.getCoalescedEvents ? e.getCoalescedEvents() : [];
         let added = false;
         for (const event of list.length ? list : [e]) {

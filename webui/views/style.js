@@ -86,7 +86,7 @@ svg { width: 15px; height: 15px; fill: none; stroke: currentColor; stroke-width:
 .value { display: flex; align-items: center; gap: 10px; }
 .track { flex: 1; height: 11px; border-radius: 6px; background: var(--track); overflow: hidden; }
 .bar { height: 100%; width: 100%; background: var(--bar); transform: scaleX(0); transform-origin: left; transition: transform 70ms linear; }
-.number { flex: none; width: 62px; text-align: right; font-variant-numeric: tabular-nums; }
+.number { flex: none; width: 68px; white-space: nowrap; text-align: right; font-variant-numeric: tabular-nums; }
 .bars .faint .number { color: var(--muted); }
 .bars .best .bar { background: var(--accent); }
 .bars .best th, .bars .best .number { font-weight: 700; color: var(--text); }
