@@ -12,6 +12,6 @@ ink_wilson(size_t correct, size_t count, double *out_low, double *out_high)
     double reach = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n));
     double scale = 1 + z * z / n;
 
-    *out_low = fmax((centre - reach) / scale, 0);
-    *out_high = fmin((centre + reach) / scale, 1);
+    *out_low = correct == 0 ? 0 : fmax((centre - reach) / scale, 0);
+    *out_high = correct == count ? 1 : fmin((centre + reach) / scale, 1); /* exactly */
 }
