@@ -7,7 +7,8 @@
  *
  * One node per line, `name: op arguments`, input is the node above unless
  * `from=a,b` names others. `#` starts a comment. The first node is the input,
- * the last gives the class scores (logits): softmax is applied by who asks.
+ * the last gives the class scores (logits): softmax is applied by who asks. A
+ * softmax at the end may be written all the same; training stops before it.
  *
  *     image:  input 1x28x28
  *     conv1:  conv 32 3x3 stride=1 pad=0 bias=yes

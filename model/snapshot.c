@@ -158,6 +158,15 @@ ink_snapshot_statistics(const struct ink_snapshot *snapshot, int node_index)
     return ink_snapshot_edit_statistics((struct ink_snapshot *)(uintptr_t)snapshot, node_index);
 }
 
+bool
+ink_snapshot_is_finite(const struct ink_snapshot *snapshot)
+{
+    for (size_t i = 0; i < snapshot->block_count; i++)
+        if (!isfinite(snapshot->block[i]))
+            return false;
+    return true;
+}
+
 enum ink_status
 ink_snapshot_copy(const struct ink_snapshot *snapshot, const struct ink_record *record,
                   const struct ink_snapshot **out_copy, struct ink_err *err)

@@ -18,4 +18,7 @@ float *ink_snapshot_edit_biases(struct ink_snapshot *snapshot, int node_index);
 float *ink_snapshot_edit_statistics(struct ink_snapshot *snapshot, int node_index);
 struct ink_record *ink_snapshot_edit_record(struct ink_snapshot *snapshot);
 
+/* Whether all weights, biases and statistics are numbers. */
+bool ink_snapshot_is_finite(const struct ink_snapshot *snapshot);
+
 #endif

@@ -10,11 +10,12 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "model/evaluate.h"
+#include "model/history.h"
 #include "model/net.h"
 #include "model/optimizer.h"
 #include "model/snapshot_priv.h"
 
-enum { RECENT_MAX = 100, PROGRESS_MS = 50 };
+enum { PROGRESS_MS = 50 };
 
 /* One thread's share of a mini-batch. */
 struct share {
@@ -45,13 +46,10 @@ struct trainer {
     size_t batch_first, batch_count;
     double rate;
 
-    struct ink_train_progress progress;
-    double recent_loss[RECENT_MAX], recent_accuracy[RECENT_MAX];
+    struct ink_history history;
     uint64_t start_ns, progress_ns, publish_ns, validation_ns; /* last: time spent there */
-    int64_t curve_every; /* steps between points of the curve */
 
     const struct ink_snapshot *best;
-    double best_loss;
 };
 
 struct ink_train_options
@@ -123,7 +121,8 @@ check_options(const struct ink_train_options *options, const struct ink_dataset 
 static void
 seed_picture(const struct trainer *trainer, size_t position, struct ink_rng *rng)
 {
-    uint64_t number = (uint64_t)trainer->progress.step * (uint64_t)trainer->options->batch_size;
+    uint64_t number =
+        (uint64_t)trainer->history.progress.step * (uint64_t)trainer->options->batch_size;
 
     ink_rng_init(rng, trainer->options->seed, 2 * (number + position));
 }
@@ -203,7 +202,7 @@ move_statistics(struct trainer *trainer)
 static float
 average_decay(const struct trainer *trainer)
 {
-    double step = (double)trainer->progress.step;
+    double step = (double)trainer->history.progress.step;
 
     return (float)fmin(trainer->options->average, (1 + step) / (10 + step));
 }
@@ -217,7 +216,7 @@ update_part(struct trainer *trainer, size_t from, size_t to)
     for (int t = 1; t < trainer->thread_count; t++)
         if (trainer->share[t].count > 0)
             trainer->kernels->add(to - from, trainer->share[t].gradient + from, sum + from);
-    ink_optimizer_step(&trainer->optimizer, trainer->kernels, trainer->progress.step + 1,
+    ink_optimizer_step(&trainer->optimizer, trainer->kernels, trainer->history.progress.step + 1,
                        trainer->rate, sum, trainer->block, from, to);
     if (trainer->average)
         trainer->kernels->average(to - from, average_decay(trainer), trainer->block + from,
@@ -264,7 +263,7 @@ make_snapshot(const struct trainer *trainer, struct ink_snapshot **out_snapshot,
 {
     const struct ink_record *start = ink_snapshot_record(trainer->start);
     const float *block = trainer->average ? trainer->average : trainer->block;
-    const struct ink_train_progress *progress = &trainer->progress;
+    const struct ink_train_progress *progress = &trainer->history.progress;
     struct ink_record record = *start;
     enum ink_status status;
 
@@ -281,7 +280,12 @@ make_snapshot(const struct trainer *trainer, struct ink_snapshot **out_snapshot,
         ink_plan_unpack(trainer->plan, block, i, ink_snapshot_edit_weights(*out_snapshot, i),
                         ink_snapshot_edit_biases(*out_snapshot, i),
                         ink_snapshot_edit_statistics(*out_snapshot, i));
-    return INK_OK;
+    if (ink_snapshot_is_finite(*out_snapshot))
+        return INK_OK;
+    ink_snapshot_unref(*out_snapshot);
+    return ink_fail(err, INK_BADDATA,
+                    "the weights are not finite at step %lld: try a learning rate below %g",
+                    (long long)progress->step, trainer->options->learning_rate);
 }
 
 static void
@@ -310,85 +314,11 @@ publish_newest(struct trainer *trainer, struct ink_err *err)
 static void
 report(struct trainer *trainer)
 {
-    struct ink_train_progress *progress = &trainer->progress;
-    double learning_s;
-
-    progress->elapsed_s = ink_clock_ms_since(trainer->start_ns) / 1000;
-    learning_s = progress->elapsed_s - (double)trainer->validation_ns / 1e9;
-    if (progress->step > 0 && learning_s > 0) {
-        double steps_s = progress->elapsed_s / (double)progress->step;
-        double pictures = (double)trainer->train->count * progress->epoch_count;
-
-        progress->remaining_s = steps_s * (double)(progress->step_count - progress->step);
-        progress->images_per_s =
-            pictures * (double)progress->step / (double)progress->step_count / learning_s;
-    }
+    ink_history_time(&trainer->history, (double)(ink_clock_ns() - trainer->start_ns) / 1e9,
+                     (double)trainer->validation_ns / 1e9);
     if (trainer->observer && trainer->observer->on_progress)
-        trainer->observer->on_progress(trainer->observer->self, progress);
+        trainer->observer->on_progress(trainer->observer->self, &trainer->history.progress);
     trainer->progress_ns = ink_clock_ns();
-}
-
-static void
-add_curve_point(struct trainer *trainer)
-{
-    struct ink_train_progress *progress = &trainer->progress;
-
-    if (progress->step % trainer->curve_every != 0 && progress->step != progress->step_count)
-        return;
-    if (progress->curve_count == INK_TRAIN_CURVE_MAX) { /* full: keep every second point */
-        for (int i = 0; i < INK_TRAIN_CURVE_MAX / 2; i++) {
-            progress->curve_step[i] = progress->curve_step[2 * i + 1];
-            progress->curve_loss[i] = progress->curve_loss[2 * i + 1];
-            progress->curve_accuracy[i] = progress->curve_accuracy[2 * i + 1];
-        }
-        progress->curve_count /= 2;
-        trainer->curve_every *= 2;
-    }
-    progress->curve_step[progress->curve_count] = (float)progress->step;
-    progress->curve_loss[progress->curve_count] = (float)progress->loss;
-    progress->curve_accuracy[progress->curve_count++] = (float)progress->accuracy;
-}
-
-static void
-note_step(struct trainer *trainer, double loss, double accuracy)
-{
-    struct ink_train_progress *progress = &trainer->progress;
-    int64_t slot = progress->step++ % RECENT_MAX;
-    int64_t count = progress->step < RECENT_MAX ? progress->step : RECENT_MAX;
-    double losses = 0, accuracies = 0;
-
-    trainer->recent_loss[slot] = loss;
-    trainer->recent_accuracy[slot] = accuracy;
-    for (int64_t i = 0; i < count; i++) {
-        losses += trainer->recent_loss[i];
-        accuracies += trainer->recent_accuracy[i];
-    }
-    progress->loss = losses / (double)count;
-    progress->accuracy = accuracies / (double)count;
-    progress->learning_rate = trainer->rate;
-    add_curve_point(trainer);
-}
-
-static void
-note_validation(struct trainer *trainer, const struct ink_evaluation *evaluation)
-{
-    struct ink_train_progress *progress = &trainer->progress;
-    int at = progress->validation_count;
-
-    if (at == INK_TRAIN_CURVE_MAX) { /* keep the newest */
-        size_t size = (INK_TRAIN_CURVE_MAX - 1) * sizeof(float);
-
-        at--;
-        memmove(progress->validation_step, progress->validation_step + 1, size);
-        memmove(progress->validation_losses, progress->validation_losses + 1, size);
-        memmove(progress->validation_accuracies, progress->validation_accuracies + 1, size);
-    }
-    progress->validation_loss = evaluation->loss;
-    progress->validation_accuracy = (double)evaluation->correct / (double)evaluation->count;
-    progress->validation_step[at] = (float)progress->step;
-    progress->validation_losses[at] = (float)progress->validation_loss;
-    progress->validation_accuracies[at] = (float)progress->validation_accuracy;
-    progress->validation_count = at + 1;
 }
 
 /* ---- epochs ---- */
@@ -403,10 +333,11 @@ is_cancelled(const struct trainer *trainer)
 static enum ink_status
 validate(struct trainer *trainer, struct ink_err *err)
 {
-    struct ink_train_progress *progress = &trainer->progress;
+    struct ink_train_progress *progress = &trainer->history.progress;
     struct ink_evaluation evaluation;
     struct ink_snapshot *snapshot;
     uint64_t start = ink_clock_ns();
+    bool is_best;
     enum ink_status status = make_snapshot(trainer, &snapshot, err);
 
     if (status)
@@ -422,15 +353,11 @@ validate(struct trainer *trainer, struct ink_err *err)
         return status;
     }
     free(evaluation.probabilities);
-    note_validation(trainer, &evaluation);
+    is_best = ink_history_validation(&trainer->history, evaluation.loss,
+                                     (double)evaluation.correct / (double)evaluation.count);
     ink_snapshot_edit_record(snapshot)->loss = progress->validation_loss;
     ink_snapshot_edit_record(snapshot)->accuracy = progress->validation_accuracy;
-    if (!trainer->best || progress->validation_accuracy > progress->best_accuracy ||
-        (progress->validation_accuracy >= progress->best_accuracy &&
-         progress->validation_loss < trainer->best_loss)) {
-        progress->best_accuracy = progress->validation_accuracy;
-        progress->best_epoch = progress->epoch;
-        trainer->best_loss = progress->validation_loss;
+    if (is_best) {
         ink_snapshot_unref(trainer->best);
         trainer->best = ink_snapshot_ref(snapshot);
     }
@@ -448,18 +375,19 @@ run_step(struct trainer *trainer, struct ink_err *err)
     double loss = 0;
     int correct = 0;
 
-    trainer->rate =
-        ink_schedule_rate(options, trainer->progress.step + 1, trainer->progress.step_count);
+    trainer->rate = ink_schedule_rate(options, trainer->history.progress.step + 1,
+                                      trainer->history.progress.step_count);
     ink_pool_run(trainer->pool, step_work, trainer);
     for (int t = 0; t < trainer->thread_count; t++) {
         loss += trainer->share[t].loss;
         correct += trainer->share[t].correct;
     }
-    note_step(trainer, loss / (double)trainer->batch_count, correct / (double)trainer->batch_count);
+    ink_history_step(&trainer->history, trainer->rate, loss / (double)trainer->batch_count,
+                     correct / (double)trainer->batch_count);
     if (!isfinite(loss))
         return ink_fail(err, INK_BADDATA,
                         "the loss is not finite at step %lld: try a learning rate below %g",
-                        (long long)trainer->progress.step, options->learning_rate);
+                        (long long)trainer->history.progress.step, options->learning_rate);
     if (ink_clock_ms_since(trainer->progress_ns) >= PROGRESS_MS)
         report(trainer);
     if (options->publish_s > 0 &&
@@ -474,7 +402,7 @@ run_epoch(struct trainer *trainer, struct ink_err *err)
     size_t count = trainer->train->count, batch = (size_t)trainer->options->batch_size;
     struct ink_rng rng;
 
-    ink_rng_init(&rng, trainer->options->seed, 2 * (uint64_t)trainer->progress.epoch + 1);
+    ink_rng_init(&rng, trainer->options->seed, 2 * (uint64_t)trainer->history.progress.epoch + 1);
     ink_rng_shuffle(&rng, trainer->order, (uint32_t)count);
     for (size_t first = 0; first < count; first += batch) {
         enum ink_status status;
@@ -498,7 +426,7 @@ run_epochs(struct trainer *trainer, struct ink_err *err)
     trainer->start_ns = trainer->publish_ns = ink_clock_ns();
     report(trainer);
     for (int epoch = 1; !status && epoch <= trainer->options->epochs; epoch++) {
-        trainer->progress.epoch = epoch;
+        trainer->history.progress.epoch = epoch;
         status = run_epoch(trainer, err);
     }
     return status;
@@ -555,18 +483,12 @@ static enum ink_status
 trainer_init(struct trainer *trainer, struct ink_err *err)
 {
     const struct ink_train_options *options = trainer->options;
-    struct ink_train_progress *progress = &trainer->progress;
     size_t batch = (size_t)options->batch_size;
     enum ink_status status = check_options(options, trainer->train, err);
 
     if (status)
         return status;
-    progress->epoch = 1;
-    progress->epoch_count = options->epochs;
-    progress->step_count = (int64_t)((trainer->train->count + batch - 1) / batch) * options->epochs;
-    progress->loss = progress->validation_loss = (double)NAN;
-    progress->accuracy = progress->validation_accuracy = progress->best_accuracy = (double)NAN;
-    trainer->curve_every = 1;
+    ink_history_init(&trainer->history, options->epochs, trainer->train->count, batch);
     trainer->kernels = ink_kernels();
     status = ink_pool_create(options->threads, &trainer->pool, err);
     if (status)
@@ -601,25 +523,29 @@ trainer_fini(struct trainer *trainer)
 /* The best validated weights; without any the newest, or those of the start if the newest are no
  * numbers. */
 static enum ink_status
-finish(struct trainer *trainer, bool is_finite, struct ink_train_result *out_result,
+finish(struct trainer *trainer, enum ink_status status, struct ink_train_result *out_result,
        struct ink_err *err)
 {
-    if (!trainer->best && !is_finite)
-        trainer->best = ink_snapshot_ref(trainer->start);
-    if (!trainer->best) {
+    out_result->is_cancelled = status == INK_CANCELLED;
+    if (status == INK_CANCELLED)
+        status = INK_OK;
+    if (!trainer->best && !status) {
         struct ink_snapshot *newest;
-        enum ink_status status = make_snapshot(trainer, &newest, err);
 
-        if (status)
-            return status;
-        trainer->best = newest;
+        status = make_snapshot(trainer, &newest, err);
+        if (!status)
+            trainer->best = newest;
     }
+    if (status && status != INK_BADDATA)
+        return status;
+    if (!trainer->best)
+        trainer->best = ink_snapshot_ref(trainer->start);
     hand_out(trainer, trainer->best);
     report(trainer);
     out_result->best = trainer->best;
-    out_result->progress = trainer->progress;
+    out_result->progress = trainer->history.progress;
     trainer->best = NULL;
-    return INK_OK;
+    return status;
 }
 
 enum ink_status
@@ -629,8 +555,7 @@ ink_train_run(const struct ink_snapshot *start, const struct ink_dataset *train,
               struct ink_train_result *out_result, struct ink_err *err)
 {
     INK_CLEANUP(ink_freep) struct trainer *trainer = NULL;
-    struct ink_err finish_err;
-    enum ink_status status, finished;
+    enum ink_status status;
 
     assert(start && train && options && out_result);
     *out_result = (struct ink_train_result){0};
@@ -645,15 +570,7 @@ ink_train_run(const struct ink_snapshot *start, const struct ink_dataset *train,
     trainer->start = start;
     status = trainer_init(trainer, err);
     if (!status)
-        status = run_epochs(trainer, err);
-    if (!status || status == INK_CANCELLED || status == INK_BADDATA) {
-        out_result->is_cancelled = status == INK_CANCELLED;
-        finished = finish(trainer, status != INK_BADDATA, out_result, &finish_err);
-        if (finished)
-            status = ink_fail(err, finished, "%s", finish_err.message);
-        else if (status == INK_CANCELLED)
-            status = INK_OK;
-    }
+        status = finish(trainer, run_epochs(trainer, err), out_result, err);
     trainer_fini(trainer);
     return status;
 }

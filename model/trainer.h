@@ -8,6 +8,11 @@
  * ink_train_run blocks until it is done or cancelled, computing on `threads`
  * threads of its own pool; the observer is called on the caller's thread.
  * The same seed, data, options and thread count give the same weights to the bit.
+ *
+ * Each thread takes an equal share of a mini-batch; batch normalisation measures
+ * each share by itself (model/net.h). The moving average covers its running
+ * statistics too, with the same decay, which grows from 0.1 in the first steps.
+ * Weight decay leaves biases and batch normalisation alone.
  */
 
 #include <stdatomic.h>

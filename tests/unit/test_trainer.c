@@ -345,6 +345,33 @@ loss_that_is_no_number_stops(void **state)
     ink_snapshot_unref(result.best);
 }
 
+/* The last step breaks the weights, and no loss comes after it: the snapshot is looked at. */
+static void
+weights_that_are_no_numbers_stop(void **state)
+{
+    INK_CLEANUP(ink_dataset_unrefp) struct ink_dataset *train = columns(20, 1);
+    INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *start = fresh(plain_net);
+    struct ink_train_options options = quick();
+    struct ink_train_result result = {0};
+    struct ink_err err;
+
+    (void)state;
+    options.optimizer = INK_SGD;
+    options.schedule = INK_CONSTANT;
+    options.learning_rate = 1000;
+    options.weight_decay = 1;
+    options.momentum = 0.999;
+    options.epochs = 1;
+    options.batch_size = 20;
+    ink_snapshot_edit_weights((struct ink_snapshot *)(uintptr_t)start, 3)[0] = 3e36F;
+    memset(train->pixels, 0,
+           train->count * INK_PICTURE_SIZE); /* weights play no part in the loss */
+    assert_fails(INK_BADDATA, "not finite at step 1",
+                 ink_train_run(start, train, NULL, &options, NULL, NULL, &result, &err), &err);
+    assert_true(is_same(result.best, start));
+    ink_snapshot_unref(result.best);
+}
+
 static void
 options_have_ranges(void **state)
 {
@@ -458,6 +485,7 @@ main(void)
         cmocka_unit_test(snapshots_are_handed_out),
         cmocka_unit_test(curves_stay_within_their_room),
         cmocka_unit_test(loss_that_is_no_number_stops),
+        cmocka_unit_test(weights_that_are_no_numbers_stop),
         cmocka_unit_test(options_have_ranges),
         cmocka_unit_test(rates_follow_their_schedule),
         cmocka_unit_test(evaluation_counts_and_cancels),
