@@ -65,21 +65,18 @@ struct ink_colour
 ink_colour_sequential(float value)
 {
     static const struct stop stops[] = {
-        {0.20F, 0.060F, 285}, {0.39F, 0.125F, 270}, {0.58F, 0.115F, 215},
-        {0.77F, 0.140F, 150}, {0.96F, 0.110F, 103},
-    };
+        {0.985F, 0.0F, 272}, {0.80F, 0.10F, 274}, {0.58F, 0.20F, 272}, {0.28F, 0.13F, 275}};
 
-    return along(stops, 5, value);
+    return along(stops, 4, value);
 }
 
 struct ink_colour
 ink_colour_diverging(float value)
 {
     static const struct stop below[] = {
-        {0.985F, 0.0F, 255}, {0.70F, 0.11F, 255}, {0.38F, 0.13F, 262}};
-    static const struct stop above[] = {{0.985F, 0.0F, 40}, {0.70F, 0.14F, 42}, {0.38F, 0.14F, 28}};
+        {0.985F, 0.0F, 70}, {0.78F, 0.13F, 70}, {0.55F, 0.13F, 55}, {0.38F, 0.10F, 45}};
 
-    return value < 0 ? along(below, 3, -value) : along(above, 3, value);
+    return value < 0 ? along(below, 4, -value) : ink_colour_sequential(value);
 }
 
 static uint8_t

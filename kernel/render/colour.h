@@ -5,7 +5,7 @@
 /*
  * colour: numbers as colours that are as far apart as the numbers are.
  *
- * The two maps run through OKLab with evenly rising lightness, so that equal
+ * The two maps run through OKLab with evenly falling lightness, so that equal
  * steps look equal, and a grey copy still reads.
  *
  * Source: Ottosson, "A perceptual color space for image processing" (2020).
@@ -28,10 +28,10 @@ struct ink_colour {
 #define INK_COLOUR_RIGHT  ((struct ink_colour){0x1f, 0x8a, 0x4c})
 #define INK_COLOUR_WRONG  ((struct ink_colour){0xc9, 0x2a, 0x3e})
 
-/* 0 night blue .. 1 light yellow, for what has no sign. Clips; NaN is 0. */
+/* 0 paper .. 1 ink blue, for what has no sign. Clips; NaN is 0. webui/views/maps.js has the same. */
 struct ink_colour ink_colour_sequential(float value);
 
-/* -1 blue .. 0 paper .. 1 red, for what has a sign. Clips; NaN is 0. */
+/* -1 amber .. 0 paper .. 1 ink blue, for what has a sign. Clips; NaN is 0. */
 struct ink_colour ink_colour_diverging(float value);
 
 /* 0 paper .. 255 ink: a digit's pixel as pen on paper. */

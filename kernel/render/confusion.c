@@ -28,8 +28,8 @@ cell_colour(bool is_right, double share)
     if (share <= 0)
         return INK_COLOUR_FIELD;
     if (is_right)
-        return ink_colour_diverging(-(float)(0.25 + 0.5 * share));
-    return ink_colour_diverging((float)fmin(0.12 + 2.2 * sqrt(share), 1.0));
+        return ink_colour_diverging((float)(0.25 + 0.5 * share));
+    return ink_colour_diverging(-(float)fmin(0.12 + 2.2 * sqrt(share), 1.0));
 }
 
 static void
