@@ -220,6 +220,8 @@ ink_content_member(const char *object, size_t size, const char *name, size_t *ou
         if (!key)
             return NULL;
         value = skip_string(object, size, (size_t)(key - object));
+        if (memchr(key, '\\', value - (size_t)(key - object)))
+            return NULL; /* it may be the name, and the parser takes the first */
         end = skip_member(object, size, value);
         if (value == (size_t)(key - object) + name_size + 2 &&
             memcmp(key + 1, name, name_size) == 0) {

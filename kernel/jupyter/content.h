@@ -45,7 +45,7 @@ void ink_content_failure(struct ink_buf *buf, enum ink_status status, const stru
 
 /*
  * The text of an object's member within the object's own text, which ink_json_parse has accepted.
- * NULL if it is absent, or its name is written with escapes.
+ * NULL if it is absent, or if it or a name before it is written with escapes.
  */
 const char *ink_content_member(const char *object, size_t size, const char *name, size_t *out_size);
 

@@ -24,6 +24,8 @@ ink_signer_init(struct ink_signer *signer, const char *scheme, const void *key, 
     assert(signer && scheme && (key || key_size == 0));
     if (sodium_init() < 0)
         return ink_fail(err, INK_BUG, "libsodium does not start");
+    if (!key)
+        key = "";
     if (strcmp(scheme, "hmac-sha256") == 0) {
         made.digest_size = crypto_auth_hmacsha256_BYTES;
         (void)crypto_auth_hmacsha256_init(&made.keyed.sha256, key, key_size);
