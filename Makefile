@@ -27,7 +27,7 @@ CFLAGS_V.asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -
 LDFLAGS_V.asan := -fsanitize=address,undefined
 CFLAGS_V.tsan := -O1 -g -fsanitize=thread
 LDFLAGS_V.tsan := -fsanitize=thread
-CFLAGS_V.cov := -O0 -g --coverage
+CFLAGS_V.cov := -O0 -g --coverage -fprofile-update=atomic
 LDFLAGS_V.cov := --coverage
 CFLAGS_V.fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined
 LDFLAGS_V.fuzz := -fsanitize=fuzzer,address,undefined

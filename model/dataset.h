@@ -33,8 +33,8 @@ enum ink_split { INK_TRAIN, INK_TEST };
 struct ink_data_options {
     const char *data_dir; /* a folder with one folder a data set; NULL = $INKLING_DATA, then none */
     const char *cache_dir; /* downloads; NULL = $XDG_CACHE_HOME/inkling, else ~/.cache/inkling */
-    const char *mirror; /* URL prefix tried before the public mirrors; NULL = $INKLING_MNIST_MIRROR,
-                           then none */
+    const char *mirror; /* URL prefix tried before the public mirrors, "none" = never download; NULL
+                           = $INKLING_MNIST_MIRROR, then the public ones */
     const atomic_bool *cancel;                         /* checked while downloading; may be NULL */
     void (*on_progress)(void *self, const char *text); /* "downloading ...": may be NULL */
     void *self;

@@ -172,13 +172,15 @@ fetch(const struct places *places, const struct published_file *file, struct ink
       struct ink_err *err)
 {
     enum { PUBLIC_COUNT = sizeof(public_mirrors) / sizeof(public_mirrors[0]) };
-    struct ink_err cause = {.message = "no mirror"};
+    struct ink_err cause = {.message = "downloads are switched off"};
+    bool is_offline = places->mirror && strcmp(places->mirror, "none") == 0;
+    int first = places->mirror ? -1 : 0; /* the one whose failure is told */
 
-    for (int i = places->mirror ? -1 : 0; i < PUBLIC_COUNT; i++) {
+    for (int i = first; i < PUBLIC_COUNT && !is_offline; i++) {
         const char *mirror = i < 0 ? places->mirror : public_mirrors[i];
         struct ink_err ignored;
         enum ink_status status =
-            fetch_from(mirror, places, file, out_idx, i <= 0 ? &cause : &ignored);
+            fetch_from(mirror, places, file, out_idx, i == first ? &cause : &ignored);
 
         if (!status)
             return INK_OK;

@@ -394,6 +394,95 @@ mnist_that_is_not_mnist_is_refused(void **state)
     assert_null(dataset);
 }
 
+/* Nowhere to be found, and no network: the one line says where it was looked for and how to get it.
+ */
+static void
+mnist_that_is_missing_says_how_to_get_it(void **state)
+{
+    const struct ink_data_options options = {
+        .data_dir = "/no/data", .cache_dir = "/no/cache", .mirror = "none"};
+    struct ink_dataset *dataset = NULL;
+    struct ink_err err;
+
+    (void)state;
+    assert_fails(INK_NOTFOUND, "not in '/no/data/mnist' (INKLING_DATA) or '/no/cache/mnist'",
+                 ink_dataset_load("mnist", INK_TRAIN, &options, &dataset, &err), &err);
+    assert_non_null(strstr(err.message, "downloads are switched off"));
+    assert_non_null(strstr(err.message, "try `inkling data fetch mnist`"));
+    assert_false(ink_dataset_is_local("mnist", &options));
+    assert_null(dataset);
+}
+
+/* The environment's folders, in the order of their rank; restored at the end. */
+static void
+folders_come_from_the_environment(void **state)
+{
+    const struct ink_data_options none = {.mirror = "none"};
+    const char *data = getenv("INKLING_DATA"), *home = getenv("HOME");
+    INK_CLEANUP(ink_freep) char *data_before = data ? strdup(data) : NULL;
+    INK_CLEANUP(ink_freep) char *home_before = home ? strdup(home) : NULL;
+    struct ink_dataset *dataset = NULL;
+    struct ink_err err;
+
+    (void)state;
+    assert_int_equal(unsetenv("INKLING_DATA") | setenv("HOME", "/no/home", 1) |
+                         setenv("XDG_CACHE_HOME", "/no/xdg", 1),
+                     0);
+    assert_fails(INK_NOTFOUND, "'not set' (INKLING_DATA) or '/no/xdg/inkling/mnist'",
+                 ink_dataset_load("mnist", INK_TEST, &none, &dataset, &err), &err);
+    assert_int_equal(setenv("XDG_CACHE_HOME", "relative", 1), 0);
+    assert_fails(INK_NOTFOUND, "'/no/home/.cache/inkling/mnist'",
+                 ink_dataset_load("mnist", INK_TEST, &none, &dataset, &err), &err);
+    assert_int_equal(setenv("INKLING_MNIST_MIRROR", "none", 1), 0);
+    assert_fails(INK_NOTFOUND, "switched off",
+                 ink_dataset_load("mnist", INK_TEST, NULL, &dataset, &err), &err);
+    assert_int_equal(unsetenv("INKLING_MNIST_MIRROR") | unsetenv("XDG_CACHE_HOME"), 0);
+    if (data_before)
+        assert_int_equal(setenv("INKLING_DATA", data_before, 1), 0);
+    if (home_before)
+        assert_int_equal(setenv("HOME", home_before, 1), 0);
+}
+
+static void
+what_is_local_is_known_by_name(void **state)
+{
+    const struct ink_data_options options = {
+        .data_dir = folder, .cache_dir = "/no/cache", .mirror = "none"};
+    struct ink_err err;
+
+    (void)state;
+    assert_true(ink_dataset_is_local("strokes", NULL));
+    assert_false(ink_dataset_is_local("nothing", &options));
+    assert_ok(ink_file_make_dir(path_of("something"), &err), &err);
+    assert_true(ink_dataset_is_local("something", &options));
+    put_pair("mnist", "train-images-idx3-ubyte", "train-labels-idx1-ubyte", 1, 28, 1);
+    assert_false(ink_dataset_is_local("mnist", &options)); /* half of it */
+    put_pair("mnist", "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte", 1, 28, 1);
+    assert_true(ink_dataset_is_local("mnist", &options));
+}
+
+/* A mirror with other bytes under the right name. */
+static void
+a_mirror_with_other_bytes_is_not_believed(void **state)
+{
+    const atomic_bool cancel = true;
+    char mirror[160];
+    struct ink_data_options options = {.data_dir = "/no/data", .mirror = mirror};
+    struct ink_dataset *dataset = NULL;
+    struct stat info;
+    struct ink_err err;
+
+    (void)state;
+    options.cache_dir = path_of("cache2");
+    put_pair("false", "t10k-images-idx3-ubyte.gz", "x", 2, 28, 1);
+    (void)snprintf(mirror, sizeof(mirror), "file://%s", path_of("false"));
+    options.cancel = &cancel; /* the public mirrors come next: not in a test */
+    assert_fails(INK_CANCELLED, "the download of MNIST was cancelled",
+                 ink_dataset_load("mnist", INK_TEST, &options, &dataset, &err), &err);
+    assert_int_equal(stat(path_of("cache2/mnist"), &info), -1); /* nothing kept */
+    assert_null(dataset);
+}
+
 int
 main(void)
 {
@@ -410,6 +499,10 @@ main(void)
         cmocka_unit_test(mnist_comes_from_a_mirror_once),
         cmocka_unit_test(downloads_can_be_cancelled_and_are_bounded),
         cmocka_unit_test(mnist_that_is_not_mnist_is_refused),
+        cmocka_unit_test(mnist_that_is_missing_says_how_to_get_it),
+        cmocka_unit_test(folders_come_from_the_environment),
+        cmocka_unit_test(what_is_local_is_known_by_name),
+        cmocka_unit_test(a_mirror_with_other_bytes_is_not_believed),
     };
 
     return cmocka_run_group_tests_name("dataset", tests, make_folder, remove_folder);

@@ -479,7 +479,7 @@ a_digit_on_the_edge_is_kept(void **state)
 static void
 rows_pass_unchanged_and_their_inverse_comes_back(void **state)
 {
-    const struct ink_data_options options = {.cache_dir = "/nonexistent", .mirror = "file:///none"};
+    const struct ink_data_options options = {.cache_dir = "/nonexistent", .mirror = "none"};
     INK_CLEANUP(ink_dataset_unrefp) struct ink_dataset *dataset = NULL;
     const char *data_dir = getenv("INKLING_DATA");
     char path[512];
