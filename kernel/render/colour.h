@@ -28,7 +28,8 @@ struct ink_colour {
 #define INK_COLOUR_RIGHT  ((struct ink_colour){0x1f, 0x8a, 0x4c})
 #define INK_COLOUR_WRONG  ((struct ink_colour){0xc9, 0x2a, 0x3e})
 
-/* 0 paper .. 1 ink blue, for what has no sign. Clips; NaN is 0. webui/views/maps.js has the same. */
+/* 0 paper .. 1 ink blue, for what has no sign. Clips; NaN is 0. webui/views/maps.js has the same.
+ */
 struct ink_colour ink_colour_sequential(float value);
 
 /* -1 amber .. 0 paper .. 1 ink blue, for what has a sign. Clips; NaN is 0. */
