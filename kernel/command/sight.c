@@ -6,9 +6,9 @@
 #include "kernel/render/still.h"
 #include "kernel/render/text.h"
 
-/* "7   99.98 %   test[0], truth 7   0.21 ms   inkling:3" */
+/* "7   99.98 %   test[0], truth 7   0.21 ms   inkling:3", with `gap` between the parts. */
 static void
-put_line(const struct ink_sight *sight, struct ink_buf *buf)
+put_line(const struct ink_sight *sight, const char *gap, struct ink_buf *buf)
 {
     const struct ink_prediction *prediction = sight->prediction;
 
@@ -16,15 +16,15 @@ put_line(const struct ink_sight *sight, struct ink_buf *buf)
         ink_buf_puts(buf, "nothing to see: an empty picture");
     else
         ink_buf_printf(buf, "%d", prediction->prediction);
-    ink_buf_puts(buf, "   ");
+    ink_buf_puts(buf, gap);
     ink_text_percent(buf, (double)prediction->probabilities[prediction->prediction]);
     if (sight->source) {
-        ink_buf_puts(buf, "   ");
+        ink_buf_puts(buf, gap);
         ink_text_clean(buf, sight->source);
     }
     if (sight->label >= 0)
         ink_buf_printf(buf, ", truth %d", sight->label);
-    ink_buf_printf(buf, "   %.2f ms   ", prediction->elapsed_ms);
+    ink_buf_printf(buf, "%s%.2f ms%s", gap, prediction->elapsed_ms, gap);
     ink_text_clean(buf, prediction->model);
     if (prediction->version > 0)
         ink_buf_printf(buf, ":%d", prediction->version);
@@ -40,8 +40,9 @@ ink_sight_add(const struct ink_sight *sight, struct ink_bundle *bundle)
                                       prediction->prediction, sight->label};
     struct ink_buf text = {0}, html = {0};
 
-    put_line(sight, &line);
-    ink_buf_printf(&text, "%s\n", ink_buf_text(&line));
+    put_line(sight, "   ", &text);
+    ink_buf_putc(&text, '\n');
+    put_line(sight, " \xc2\xb7 ", &line);
     ink_answer_text(&text, &answer);
     if (*prediction->preparation.text) {
         ink_buf_puts(&text, "prepared: ");

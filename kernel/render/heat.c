@@ -28,11 +28,40 @@ ink_heat_colour(float value, float min, float max)
     return min < 0 ? ink_colour_diverging(value / reach) : ink_colour_sequential(value / reach);
 }
 
+static int
+by_size(const void *a, const void *b)
+{
+    const float *left = a, *right = b;
+
+    return (*left > *right) - (*left < *right);
+}
+
+/* Where the colours end: what all but one in 500 of the values stay below, so that a few large ones
+ * do not leave the others dark. */
+static float
+reach_of(const struct ink_heat *heat)
+{
+    size_t count = ink_shape_count(heat->shape), place = count - 1 - count / 500;
+    float largest = fmaxf(fabsf(heat->min), fabsf(heat->max));
+    float *sizes = malloc(count * sizeof(*sizes));
+    float reach = largest;
+
+    if (!sizes)
+        return largest;
+    for (size_t i = 0; i < count; i++)
+        sizes[i] = fabsf(heat->values[i]);
+    qsort(sizes, count, sizeof(*sizes), by_size);
+    if (sizes[place] > largest / 20) /* else nearly all are zero, and the few are what counts */
+        reach = sizes[place];
+    free(sizes);
+    return reach;
+}
+
 /* The colours from end to end, with the numbers they stand for. */
 static void
-draw_scale(struct ink_figure *figure, float x, float y, float min, float max)
+draw_scale(struct ink_figure *figure, float x, float y, const struct ink_heat *heat, float reach)
 {
-    float reach = fmaxf(fabsf(min), fabsf(max)), low = min < 0 ? -reach : 0;
+    float min = heat->min < 0 ? -reach : 0, max = reach, low = min;
     struct ink_pen pen = {11, INK_ANCHOR_START, false, INK_COLOUR_MUTED};
     uint8_t rgb[SCALE_WIDTH][3];
 
@@ -50,6 +79,12 @@ draw_scale(struct ink_figure *figure, float x, float y, float min, float max)
     ink_figure_textf(figure, x, y + 25, &pen, "%.3g", (double)low);
     pen.anchor = INK_ANCHOR_END;
     ink_figure_textf(figure, x + SCALE_WIDTH, y + 25, &pen, "%.3g", (double)reach);
+    if (reach < fmaxf(fabsf(heat->min), fabsf(heat->max))) {
+        pen.anchor = INK_ANCHOR_START;
+        ink_figure_textf(figure, x + SCALE_WIDTH + 16, y + 9, &pen,
+                         "values run from %.3g to %.3g: beyond the ends, the colour stays",
+                         (double)heat->min, (double)heat->max);
+    }
     if (low < 0) {
         pen.anchor = INK_ANCHOR_MIDDLE;
         ink_figure_text(figure, x + SCALE_WIDTH / 2.0F, y + 25, &pen, "0");
@@ -69,11 +104,12 @@ range_of(const float *values, size_t count, float *out_min, float *out_max)
 /* ---- feature maps ---- */
 
 static void
-draw_channel(struct ink_grid *grid, const struct ink_heat *heat, int channel, uint8_t *rgb)
+draw_channel(struct ink_grid *grid, const struct ink_heat *heat, int channel, float reach,
+             uint8_t *rgb)
 {
     size_t plane = (size_t)heat->shape.height * (size_t)heat->shape.width;
     const float *values = heat->values + (size_t)channel * plane;
-    float low, high, min = heat->min, max = heat->max;
+    float low, high, min = heat->min < 0 ? -reach : 0, max = reach;
     char words[48];
 
     range_of(values, plane, &low, &high);
@@ -108,6 +144,7 @@ draw_maps(struct ink_figure *figure, const struct ink_heat *heat, const uint8_t 
                                  .footer = heat->is_channel_scale ? 0 : SCALE_HEIGHT};
     INK_CLEANUP(ink_freep)
     uint8_t *rgb = malloc(3 * (size_t)heat->shape.height * (size_t)heat->shape.width);
+    float reach = reach_of(heat);
     struct ink_grid grid;
 
     ink_grid_begin(&grid, figure, &plan);
@@ -118,9 +155,9 @@ draw_maps(struct ink_figure *figure, const struct ink_heat *heat, const uint8_t 
     ink_grid_digit(&grid, 0, row);
     ink_grid_caption(&grid, 0, 0, INK_COLOUR_INK, "picture");
     for (int c = 0; c < channels; c++)
-        draw_channel(&grid, heat, c, rgb);
+        draw_channel(&grid, heat, c, reach, rgb);
     if (!heat->is_channel_scale)
-        draw_scale(figure, grid.left, figure->height - SCALE_HEIGHT, heat->min, heat->max);
+        draw_scale(figure, grid.left, figure->height - SCALE_HEIGHT, heat, reach);
 }
 
 /* ---- flat vectors ---- */
@@ -158,7 +195,7 @@ draw_strip(struct ink_figure *figure, const struct ink_heat *heat)
     int count =
         heat->shape.channels < 64 * STRIP_COLUMNS ? heat->shape.channels : 64 * STRIP_COLUMNS;
     int rows = (count + STRIP_COLUMNS - 1) / STRIP_COLUMNS;
-    float left = 56, top = 16;
+    float left = 56, top = 16, reach = reach_of(heat);
     struct ink_pen pen = {11, INK_ANCHOR_END, false, INK_COLOUR_MUTED};
 
     ink_figure_init(figure, left + STRIP_COLUMNS * STRIP_CELL + 16,
@@ -173,9 +210,10 @@ draw_strip(struct ink_figure *figure, const struct ink_heat *heat)
         ink_figure_rect(figure,
                         (struct ink_box){box.x - 0.5F, box.y - 0.5F, box.width + 1, box.height + 1},
                         2.5F, INK_COLOUR_LINE);
-        ink_figure_rect(figure, box, 2, ink_heat_colour(heat->values[i], heat->min, heat->max));
+        ink_figure_rect(figure, box, 2,
+                        ink_heat_colour(heat->values[i], heat->min < 0 ? -reach : 0, reach));
     }
-    draw_scale(figure, left, figure->height - SCALE_HEIGHT, heat->min, heat->max);
+    draw_scale(figure, left, figure->height - SCALE_HEIGHT, heat, reach);
 }
 
 void
