@@ -461,11 +461,11 @@ what_is_local_is_known_by_name(void **state)
     assert_true(ink_dataset_is_local("mnist", &options));
 }
 
-/* A mirror with other bytes under the right name. */
+/* A mirror with other bytes under the right name. The public mirrors, which come next, are kept out
+ * of reach by a proxy that is not there. */
 static void
 a_mirror_with_other_bytes_is_not_believed(void **state)
 {
-    const atomic_bool cancel = true;
     char mirror[160];
     struct ink_data_options options = {.data_dir = "/no/data", .mirror = mirror};
     struct ink_dataset *dataset = NULL;
@@ -476,11 +476,30 @@ a_mirror_with_other_bytes_is_not_believed(void **state)
     options.cache_dir = path_of("cache2");
     put_pair("false", "t10k-images-idx3-ubyte.gz", "x", 2, 28, 1);
     (void)snprintf(mirror, sizeof(mirror), "file://%s", path_of("false"));
-    options.cancel = &cancel; /* the public mirrors come next: not in a test */
-    assert_fails(INK_CANCELLED, "the download of MNIST was cancelled",
+    assert_int_equal(setenv("https_proxy", "http://127.0.0.1:9", 1), 0);
+    assert_fails(INK_NOTFOUND, "download failed (SHA-256 is ",
                  ink_dataset_load("mnist", INK_TEST, &options, &dataset, &err), &err);
+    assert_int_equal(unsetenv("https_proxy"), 0);
     assert_int_equal(stat(path_of("cache2/mnist"), &info), -1); /* nothing kept */
     assert_null(dataset);
+}
+
+static void
+a_cancelled_download_says_so(void **state)
+{
+    const atomic_bool cancel = true;
+    const struct ink_data_options options = {.data_dir = "/no/data",
+                                             .cache_dir = "/no/cache",
+                                             .mirror = "file:///no/mirror",
+                                             .cancel = &cancel};
+    struct ink_dataset *dataset = NULL;
+    struct ink_err err;
+
+    (void)state;
+    assert_int_equal(setenv("https_proxy", "http://127.0.0.1:9", 1), 0);
+    assert_fails(INK_CANCELLED, "the download of MNIST was cancelled",
+                 ink_dataset_load("mnist", INK_TEST, &options, &dataset, &err), &err);
+    assert_int_equal(unsetenv("https_proxy"), 0);
 }
 
 int
@@ -503,6 +522,7 @@ main(void)
         cmocka_unit_test(folders_come_from_the_environment),
         cmocka_unit_test(what_is_local_is_known_by_name),
         cmocka_unit_test(a_mirror_with_other_bytes_is_not_believed),
+        cmocka_unit_test(a_cancelled_download_says_so),
     };
 
     return cmocka_run_group_tests_name("dataset", tests, make_folder, remove_folder);
