@@ -39,7 +39,7 @@ const struct ink_command ink_command_serve = {
     .summary = "answer over HTTP: a page to draw on, REST, TensorFlow Serving's API",
     .help = "On the command line it serves until Ctrl-C or SIGTERM, and then finishes what\n"
             "runs. In a cell the server runs beside the notebook, on the network that the\n"
-            "notebook has: train, and what it answers gets better. 'serve stop' ends it there.\n"
+            "notebook has: train, and what it answers gets better. 'serve stop' ends it.\n"
             "\n"
             "  serve\n"
             "  serve --port 0\n"
@@ -47,10 +47,10 @@ const struct ink_command ink_command_serve = {
             "\n"
             "What it answers:\n"
             "\n"
-            "  /                                 draw in the browser\n"
-            "  POST /api/v1/predict              a picture file, or JSON: strokes, image, pixels\n"
-            "  POST /v1/models/inkling:predict   what TensorFlow Serving's clients send\n"
-            "  GET  /healthz                     for whoever watches over it\n"
+            "  /                                draw in the browser\n"
+            "  POST /api/v1/predict             a picture file, or JSON: strokes, image, pixels\n"
+            "  POST /v1/models/inkling:predict  what TensorFlow Serving's clients send\n"
+            "  GET  /healthz                    for whoever watches over it\n"
             "\n"
             "  curl -H 'Content-Type: image/png' --data-binary @seven.png \\\n"
             "       http://127.0.0.1:8501/api/v1/predict",
