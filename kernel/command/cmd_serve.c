@@ -48,7 +48,7 @@ const struct ink_command ink_command_serve = {
             "What it answers:\n"
             "\n"
             "  /                                draw in the browser\n"
-            "  POST /api/v1/predict             a picture file, or JSON: strokes, image, pixels\n"
+            "  POST /api/v1/predict             a picture file; JSON: strokes, image, pixels\n"
             "  POST /v1/models/inkling:predict  what TensorFlow Serving's clients send\n"
             "  GET  /healthz                    for whoever watches over it\n"
             "\n"
