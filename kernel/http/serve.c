@@ -179,7 +179,6 @@ ink_serve_foreground(const struct ink_context *ctx, const struct ink_args *args,
     sigset_t signals, before;
     size_t cut_count;
 
-    (void)out_bundle;
     if (is_action(args, "stop") || is_action(args, "status"))
         return ink_fail(err, INK_BADARG, "'%s' is for cells of a notebook", args->word[0]);
     (void)sigemptyset(&signals);
@@ -198,6 +197,7 @@ ink_serve_foreground(const struct ink_context *ctx, const struct ink_args *args,
     }
     cut_count = ink_server_stop(&server);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    ink_bundle_add_text(out_bundle, INK_MIME_JSON, ""); /* --json had its one value at the start */
     if (cut_count > 0)
         ink_log(INK_LOG_WARN, "http", "stopped with %zu requests unfinished", cut_count);
     return status;

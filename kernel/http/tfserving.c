@@ -205,7 +205,7 @@ predict(const struct ink_route_context *ctx, const struct call *call, struct ink
     if (!status)
         status = ink_worker_reserve(worker, tensors->count, err);
     if (!status && tensors->count > 1)
-        status = ink_worker_batch(worker, &predictor, err);
+        status = ink_worker_batch(worker, tensors->count, &predictor, err);
     if (status)
         return status;
     ink_predictor_run(predictor, tensors->pixels, tensors->count, worker->probabilities);

@@ -5,12 +5,17 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-enum { BATCH_MAX = 64 }; /* more are done in parts: larger ones gain nothing and fill the cache */
+enum {
+    BATCH_MAX = 64, /* more are done in parts: larger ones gain nothing and fill the cache */
+    WIDE_MIN = 32,  /* pictures: below, waking other threads costs more than it brings */
+};
 
 struct ink_worker_pool {
     pthread_mutex_t lock; /* guards idle; held for a pointer or two */
     struct ink_worker *idle;
     int count;
+    pthread_mutex_t wide_lock; /* guards wide; only ever tried, held for one batch */
+    struct ink_predictor *wide;
     struct ink_worker worker[]; /* [count] */
 };
 
@@ -21,12 +26,14 @@ ink_worker_pool_create(struct ink_session *session, int count, struct ink_worker
     struct ink_worker_pool *pool =
         calloc(1, sizeof(*pool) + (size_t)count * sizeof(pool->worker[0]));
 
-    if (!pool || pthread_mutex_init(&pool->lock, NULL) != 0) {
+    if (!pool || pthread_mutex_init(&pool->lock, NULL) != 0 ||
+        pthread_mutex_init(&pool->wide_lock, NULL) != 0) {
         free(pool);
         return ink_fail(err, INK_NOMEM, "no memory for %d workers", count);
     }
     pool->count = count;
     for (int i = 0; i < count; i++) {
+        pool->worker[i].pool = pool;
         pool->worker[i].session = session;
         pool->worker[i].next = pool->idle;
         pool->idle = &pool->worker[i];
@@ -49,6 +56,8 @@ ink_worker_pool_destroy(struct ink_worker_pool **pool)
         ink_tensor_request_fini(&worker->tensors);
         free(worker->probabilities);
     }
+    ink_predictor_destroy(&(*pool)->wide);
+    (void)pthread_mutex_destroy(&(*pool)->wide_lock);
     (void)pthread_mutex_destroy(&(*pool)->lock);
     free(*pool);
     *pool = NULL;
@@ -70,6 +79,9 @@ ink_worker_take(struct ink_worker_pool *pool)
 void
 ink_worker_give(struct ink_worker_pool *pool, struct ink_worker *worker)
 {
+    if (worker->has_wide)
+        (void)pthread_mutex_unlock(&pool->wide_lock);
+    worker->has_wide = false;
     (void)pthread_mutex_lock(&pool->lock);
     worker->next = pool->idle;
     pool->idle = worker;
@@ -87,12 +99,19 @@ ink_worker_single(struct ink_worker *worker, struct ink_predictor **out_predicto
 }
 
 enum ink_status
-ink_worker_batch(struct ink_worker *worker, struct ink_predictor **out_predictor,
+ink_worker_batch(struct ink_worker *worker, size_t count, struct ink_predictor **out_predictor,
                  struct ink_err *err)
 {
-    enum ink_status status = ink_session_follow(worker->session, BATCH_MAX, 0, &worker->batch, err);
+    struct ink_predictor **predictor = &worker->batch;
+    enum ink_status status;
 
-    *out_predictor = worker->batch;
+    if (count >= WIDE_MIN && pthread_mutex_trylock(&worker->pool->wide_lock) == 0) {
+        worker->has_wide = true;
+        predictor = &worker->pool->wide;
+    }
+    status =
+        ink_session_follow(worker->session, BATCH_MAX, worker->has_wide ? 0 : 1, predictor, err);
+    *out_predictor = *predictor;
     return status;
 }
 

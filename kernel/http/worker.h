@@ -21,7 +21,9 @@ struct ink_worker_pool;
 
 struct ink_worker {
     struct ink_worker *next; /* the pool's */
+    struct ink_worker_pool *pool;
     struct ink_session *session;
+    bool has_wide;                /* holds the pool's predictor that uses all cores */
     struct ink_predictor *single; /* see ink_worker_single */
     struct ink_predictor *batch;  /* see ink_worker_batch */
     struct ink_viewer *viewer;    /* see ink_worker_viewer */
@@ -39,12 +41,17 @@ void ink_worker_pool_destroy(struct ink_worker_pool **pool);
 struct ink_worker *ink_worker_take(struct ink_worker_pool *pool);
 void ink_worker_give(struct ink_worker_pool *pool, struct ink_worker *worker);
 
-/* A predictor for one picture, on this thread; for many; a viewer. All on the newest network,
- * owned by the worker. Errors: of the network; INK_NOMEM. */
+/*
+ * A predictor for one picture, on this thread; one for `count`; a viewer. All on the newest
+ * network, the worker's until it is given back. A large batch has all cores if no other has them
+ * already: two of that kind would only push each other off.
+ *
+ * Errors   of the network; INK_NOMEM
+ */
 INK_MUST_CHECK enum ink_status ink_worker_single(struct ink_worker *worker,
                                                  struct ink_predictor **out_predictor,
                                                  struct ink_err *err);
-INK_MUST_CHECK enum ink_status ink_worker_batch(struct ink_worker *worker,
+INK_MUST_CHECK enum ink_status ink_worker_batch(struct ink_worker *worker, size_t count,
                                                 struct ink_predictor **out_predictor,
                                                 struct ink_err *err);
 INK_MUST_CHECK enum ink_status

@@ -263,6 +263,11 @@ class Options(unittest.TestCase):
             self.assertRegex(line, r'^Serving \S+ at http://127\.0\.0\.1:\d+/\n$')
             self.assertEqual(process.communicate(timeout=30)[0], '')
         self.assertEqual(process.returncode, 0)
+        with subprocess.Popen([PROGRAM, 'serve', '--port', '0', '--json'], stdout=subprocess.PIPE, text=True) as process:
+            hello = json.loads(process.stdout.readline())
+            self.assertEqual(hello['url'], f'http://127.0.0.1:{hello["port"]}/')
+            process.terminate()
+            self.assertEqual(process.communicate(timeout=30)[0], '')
 
 
 class Token(ServerCase):
