@@ -52,7 +52,7 @@ INK_MUST_CHECK enum ink_status ink_cell_complete(struct ink_session *session, co
 void ink_completion_fini(struct ink_completion *completion);
 
 /*
- * Explain the word at the cursor: a command, an option, a layer, a picture.
+ * Explain the word at the cursor: a command, an option, a layer, how pictures are named.
  *
  *   detail       0 = the short form, 1 = everything
  *   out_bundle   text/plain and text/html; empty when there is nothing to say ("found": false)

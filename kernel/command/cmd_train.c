@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -32,6 +33,24 @@ struct run {
     uint64_t shown_ns;
     int shown_validations; /* epochs in the display */
 };
+
+/* A file that is written at the end: that it can be is looked at now, not after an hour. */
+static enum ink_status
+check_folder(const struct ink_args *args, const char *option, struct ink_err *err)
+{
+    const char *path = ink_args_text(args, option);
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    INK_CLEANUP(ink_freep) char *folder = NULL;
+
+    if (!path)
+        return INK_OK;
+    folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    if (!folder)
+        return ink_fail(err, INK_NOMEM, "out of memory");
+    if (access(folder, W_OK | X_OK) != 0)
+        return ink_fail_errno(err, "--%s: cannot write '%.100s'", option, path);
+    return INK_OK;
+}
 
 /* ---- data ---- */
 
@@ -349,7 +368,11 @@ run_train(const struct ink_context *ctx, const struct ink_args *args, struct ink
     enum ink_status status;
 
     ink_session_new_view_id(ctx->session, run.display_id);
-    status = load_train(&run, err);
+    status = check_folder(args, "save", err);
+    if (status == INK_OK)
+        status = check_folder(args, "log", err);
+    if (status == INK_OK)
+        status = load_train(&run, err);
     if (status == INK_OK)
         status = load_validation(&run, err);
     if (status == INK_OK)

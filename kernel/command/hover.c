@@ -96,6 +96,18 @@ say_layer(struct ink_session *session, const char *word, struct ink_bundle *out_
     return true;
 }
 
+/* Whether a word names pictures of a data set or drawings. */
+static bool
+is_picture(const char *word)
+{
+    const char *open = strchr(word, '[');
+    size_t size = open ? (size_t)(open - word) : strlen(word);
+
+    return (size >= 4 && strncmp(word + size - 4, "test", 4) == 0 && open) ||
+           (size >= 5 && strncmp(word + size - 5, "train", 5) == 0 && open) ||
+           (size == 5 && strncmp(word, "drawn", 5) == 0);
+}
+
 /* The line and the word that the cursor is in or right behind. */
 static const struct ink_line *
 find_place(const struct ink_lines *lines, size_t cursor, size_t *out_word)
@@ -144,6 +156,8 @@ ink_cell_inspect(struct ink_session *session, const char *code, size_t size, siz
         ink_topic_show(ink_topic_find(word), out_bundle);
     else if (index > 0 && command->word_kind[0] == INK_WORD_COMMAND && ink_command_find(word))
         say_command(ink_command_find(word), detail, out_bundle);
+    else if (index > 0 && is_picture(word))
+        ink_topic_show(ink_topic_find("pictures"), out_bundle);
     else if (index == 0 || !say_layer(session, word, out_bundle))
         say_command(command, detail, out_bundle);
     return ink_bundle_check(out_bundle, err);

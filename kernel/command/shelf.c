@@ -77,8 +77,10 @@ static void
 on_progress(void *self, const char *text)
 {
     const struct ink_sink *sink = self;
+    INK_CLEANUP(ink_buf_fini) struct ink_buf line = {0};
 
-    sink->print(sink->self, text);
+    ink_buf_printf(&line, "%s\n", text);
+    sink->print(sink->self, ink_buf_text(&line));
 }
 
 /* Load a set into the place that was unused the longest. */

@@ -297,6 +297,8 @@ test_inspect(void **state)
         {"train --epochs |3", "1 to 1000; default 5"},
         {"inspect conv|1 test[1]", "conv1: conv, 8x13x13"},
         {"help pict|ures", "test[label=7]"},
+        {"predict test[|3]", "test[label=7]"},
+        {"predict draw|n", "test[label=7]"},
         {"help tra|in", "teach a network"},
         {"nope|", NULL},
         {"|", NULL},
