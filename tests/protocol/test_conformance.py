@@ -63,6 +63,17 @@ class EchoConformance(Installed, jkt.KernelTests):
         super().setUpClass()
 
 
+if hasattr(jkt, 'IopubWelcomeTests'):  # from version 0.5 on
+    class EchoWelcome(Installed, jkt.IopubWelcomeTests):
+        kernel_name = 'echo-test'
+        support_iopub_welcome = True
+
+        @classmethod
+        def setUpClass(cls):
+            cls.argv = support.echo_argv()
+            super().setUpClass()
+
+
 @unittest.skipUnless(support.has_inkling(), f'{support.INKLING} is not built')
 class InklingConformance(Installed, jkt.KernelTests):
     kernel_name = 'inkling'
