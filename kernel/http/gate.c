@@ -195,11 +195,11 @@ is_own_host(const struct ink_gate *gate, const char *host, size_t size)
     char own[32];
 
     for (size_t i = 0; i < sizeof(loopback) / sizeof(loopback[0]); i++) {
-        (void)snprintf(own, sizeof(own), "%s:%d", loopback[i], gate->port);
+        if (gate->any_port || gate->port == 80)
+            (void)snprintf(own, sizeof(own), "%s", loopback[i]);
+        else
+            (void)snprintf(own, sizeof(own), "%s:%d", loopback[i], gate->port);
         if (host_matches(host, size, own))
-            return true;
-        if (gate->port == 80 && size == strlen(loopback[i]) &&
-            strncasecmp(host, loopback[i], size) == 0)
             return true;
     }
     for (size_t i = 0; i < gate->allow_host_count; i++)

@@ -25,7 +25,8 @@ enum { INK_GATE_HOST_MAX = 16 };
 
 /* Strings are borrowed for the gate's life. */
 struct ink_gate {
-    int port;                                  /* of the loopback names that are always allowed */
+    int port;      /* of the loopback names that are always allowed */
+    bool any_port; /* ... with whatever port: ours may be published as another */
     const char *allow_host[INK_GATE_HOST_MAX]; /* "name:port", or "name" for any port */
     size_t allow_host_count;
     const char *token; /* bearer token; NULL = none is asked for */

@@ -59,6 +59,7 @@ copy_options(struct ink_server *server, const struct ink_server_options *options
                         "%.60s can be reached from other machines: give --token, or --open to "
                         "answer anybody",
                         host);
+    gate->any_port = !ink_gate_is_loopback(host);
     if (options->model_name && !ink_store_is_name(options->model_name))
         return ink_fail(err, INK_BADARG,
                         "--model-name: '%.60s', expected 1 to 63 of A-Z a-z 0-9 _ -",

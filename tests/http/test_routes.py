@@ -297,6 +297,23 @@ class Token(ServerCase):
             self.assertEqual(server.stop(), (0, ''))
 
 
+class Beyond(ServerCase):
+    """On all addresses, as in a container whose port is published as another."""
+
+    OPTIONS = ('--host', '0.0.0.0', '--open')
+
+    @classmethod
+    def tearDownClass(cls):
+        code, said = cls.server.stop()
+        if code != 0 or 'anybody' not in said:
+            raise AssertionError(f'the server ended with {code}: {said}')
+
+    def test_loopback_names_have_any_port_and_others_are_refused(self):
+        for host, status in ((self.server.host, 200), ('localhost:9999', 200), ('127.0.0.1:80', 200), ('localhost', 200), ('[::1]:1', 200),
+                             ('evil.example', 403), (f'0.0.0.0:{self.server.port}', 403), ('localhost.evil:1', 403), ('localhost:1x', 403)):
+            self.assertEqual(self.ask('GET', '/healthz', headers={'Host': host}).status, status, host)
+
+
 class Names(ServerCase):
     OPTIONS = ('--allow-host', 'digits.example,10.0.0.2:8501', '--model-name', 'my_digit_classifier')
 
