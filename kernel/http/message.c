@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "kernel/http/message.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -122,12 +123,33 @@ ink_http_path(const char *target, char *out_path, size_t size, struct ink_err *e
     return INK_OK;
 }
 
+/* Put question marks for bytes that are not UTF-8: quoted text may have been cut inside a
+ * character. */
+static void
+mend(char *text)
+{
+    for (size_t at = 0, size = strlen(text); at < size;) {
+        size_t step = 1;
+
+        while (step <= 4 && at + step <= size && !ink_utf8_is_valid(text + at, step))
+            step++;
+        if (step > 4 || at + step > size) {
+            text[at] = '?';
+            step = 1;
+        }
+        at += step;
+    }
+}
+
 void
 ink_http_reply_error(struct ink_http_reply *reply, int status, const char *message)
 {
     struct ink_json *object = ink_json_object();
+    char whole[sizeof(((struct ink_err *)NULL)->message)];
 
-    ink_json_set_string(object, "error", message);
+    (void)snprintf(whole, sizeof(whole), "%s", message);
+    mend(whole);
+    ink_json_set_string(object, "error", whole);
     ink_http_reply_json(reply, object);
     if (reply->status == 200)
         reply->status = status;

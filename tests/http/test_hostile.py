@@ -161,11 +161,11 @@ class Paths(ServerCase):
             self.assertNotIn(b'\r\nX:y', heard)
 
     def test_error_texts_are_json_whatever_they_quote(self):
-        for path in ('/%22%3cscript%3e', '/%c3%a4%c3%b6', '/' + '%e2%82%ac' * 60, "/'\"\\"):
+        for path in ('/%22%3cscript%3e', '/%c3%a4%c3%b6', '/' + '%e2%82%ac' * 60, '/a' + '%e2%82%ac' * 60, '/ab' + '%e2%82%ac' * 60, "/'\"\\"):
             reply = self.ask('GET', path.replace('"', '%22').replace('\\', '%5c'))
             self.assertEqual(reply.status, 404)
             self.assertIsInstance(reply.error, str)
-        for label in ('%e2%82%ac' * 12, '%22' * 20):
+        for label in ('%e2%82%ac' * 12, '%22' * 20, 'a' + '%e2%82%ac' * 12, '%e2%82%ac' * 5 + '%c3%a4' * 10):
             reply = self.ask('GET', f'/v1/models/{label}')
             self.assertEqual(reply.status, 404)
             self.assertIsInstance(reply.error, str)

@@ -357,6 +357,28 @@ types_and_queries_are_compared_whole(void **state)
     assert_false(ink_http_query_is("/verbose=1", "verbose", "1"));
 }
 
+static void
+errors_are_valid_json(void **state)
+{
+    static const struct {
+        const char *message, *body;
+    } cases[] = {
+        {"plain", "{\"error\":\"plain\"}"},
+        {"a \"quote\" and \xc3\xa4", "{\"error\":\"a \\\"quote\\\" and \xc3\xa4\"}"},
+        {"cut \xe2\x82", "{\"error\":\"cut ??\"}"},
+        {"\xe2\x82\xac\xffx\x80", "{\"error\":\"\xe2\x82\xac?x?\"}"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        INK_CLEANUP(ink_http_reply_fini) struct ink_http_reply reply = {0};
+
+        ink_http_reply_error(&reply, 404, cases[i].message);
+        assert_int_equal(reply.status, 404);
+        assert_string_equal(ink_buf_text(&reply.body), cases[i].body);
+    }
+}
+
 int
 main(void)
 {
@@ -367,6 +389,7 @@ main(void)
         cmocka_unit_test(hidden_bytes_are_found),
         cmocka_unit_test(paths_are_decoded_and_stay_below_the_root),
         cmocka_unit_test(types_and_queries_are_compared_whole),
+        cmocka_unit_test(errors_are_valid_json),
     };
 
     return cmocka_run_group_tests_name("http_gate", tests, NULL, NULL);

@@ -267,6 +267,48 @@ bodies_at_the_limit(void **state)
 }
 
 static void
+bodies_together_at_the_limit(void **state)
+{
+    enum { FULL = INK_LIMIT_HTTP_FLIGHT_SIZE / INK_LIMIT_HTTP_BODY_SIZE };
+    struct ink_transport *transport = start(NULL);
+    int fd[FULL], port = ink_transport_port(transport);
+    char *almost = malloc(INK_LIMIT_HTTP_BODY_SIZE - 1);
+    struct ink_buf heard = {0};
+    const struct timespec nap = {.tv_nsec = 10000000};
+
+    (void)state;
+    assert_non_null(almost);
+    memset(almost, 'x', INK_LIMIT_HTTP_BODY_SIZE - 1);
+    for (int i = 0; i < FULL; i++) {
+        char head[200];
+
+        fd[i] = dial(port);
+        (void)snprintf(head, sizeof(head),
+                       "POST / HTTP/1.1\r\nHost: localhost:%d\r\nConnection: close\r\n"
+                       "Content-Length: %d\r\n\r\n",
+                       port, INK_LIMIT_HTTP_BODY_SIZE);
+        say(fd[i], head, strlen(head));
+        say(fd[i], almost, INK_LIMIT_HTTP_BODY_SIZE - 1);
+    }
+    /* What was sent may still be in the sockets' buffers: ask until it is in. */
+    for (int turn = 0; status_of_body(port, FULL + 1, false) != 503; turn++) {
+        assert_true(turn < 1000);
+        (void)nanosleep(&nap, NULL);
+    }
+    assert_int_equal(status_of_body(port, FULL, false), 200); /* just room enough */
+    for (int i = 0; i < FULL; i++) {
+        say(fd[i], "x", 1);
+        assert_true(hear(fd[i], &heard, NULL));
+        (void)close(fd[i]);
+    }
+    assert_int_equal(count_of(ink_buf_text(&heard), "POST / 8388608"), FULL);
+    assert_int_equal(status_of_body(port, FULL + 1, false), 200); /* all was given back */
+    ink_buf_fini(&heard);
+    free(almost);
+    (void)ink_transport_stop(&transport, 1000);
+}
+
+static void
 slow_clients_are_cut_and_others_served(void **state)
 {
     static const char *const heads[] = {
@@ -394,6 +436,7 @@ main(void)
         cmocka_unit_test(one_answer_for_each_stream),
         cmocka_unit_test(errors_are_json_and_say_no_100_first),
         cmocka_unit_test(bodies_at_the_limit),
+        cmocka_unit_test(bodies_together_at_the_limit),
         cmocka_unit_test(slow_clients_are_cut_and_others_served),
         cmocka_unit_test(a_crowd_without_requests_makes_room),
         cmocka_unit_test(stop_finishes_what_runs),
