@@ -15,6 +15,9 @@
 
 enum { STREAM_MS = 50, STREAM_SIZE = 64 << 10, QUIET_MS = 100, RETRY_MS = 1, LAST_MS = 300 };
 enum { UPDATE_SEARCH_MAX = 256 };
+/* Past a reader that stands still: 10,000 messages and 32 MB a second. */
+enum { PACE_BURST_NS = 2000000, PACE_MESSAGE_NS = 100000, PACE_BYTE_NS = 30 };
+enum { STALL_MEMORY_MS = 60000, STALL_AGAIN_MS = 1000 };
 
 enum output_kind { OUTPUT_MESSAGE, OUTPUT_STREAM, OUTPUT_UPDATE, OUTPUT_STATUS, OUTPUT_HELD };
 
@@ -48,6 +51,8 @@ struct iopub {
     bool is_blocked;     /* the first output was refused */
     uint64_t blocked_ns; /* since when */
     bool is_stalled;     /* some reader stood still too long: drop what it has no room for */
+    uint64_t stalled_ns; /* when that was last found */
+    uint64_t pace_ns;    /* not before then is the next message sent past it */
 };
 
 static struct output *
@@ -364,6 +369,33 @@ encode(struct iopub *pub, struct output *output)
     return true;
 }
 
+/*
+ * Whether the socket may drop a message for readers that have no room for it.
+ *
+ * One stands still; the others, whom the socket does not tell apart from it, must not lose
+ * anything. So messages go past it at a pace that they can keep up with.
+ */
+static bool
+may_drop(struct iopub *pub, size_t size)
+{
+    bool is_known = pub->stalled_ns && ink_clock_ms_since(pub->stalled_ns) < STALL_MEMORY_MS;
+    uint64_t now_ns = ink_clock_ns();
+
+    if (!pub->is_stalled && ink_clock_ms_since(pub->blocked_ns) >
+                                (is_known ? STALL_AGAIN_MS : INK_LIMIT_JUPYTER_STALL_MS)) {
+        if (!is_known)
+            ink_log(INK_LOG_WARN, "jupyter", "a client does not read its outputs: it loses some");
+        pub->is_stalled = true;
+        pub->stalled_ns = now_ns;
+    }
+    if (!pub->is_stalled || now_ns < pub->pace_ns)
+        return false;
+    if (pub->pace_ns + PACE_BURST_NS < now_ns)
+        pub->pace_ns = now_ns - PACE_BURST_NS;
+    pub->pace_ns += PACE_MESSAGE_NS + (uint64_t)size * PACE_BYTE_NS;
+    return true;
+}
+
 /* Give frames to the socket. False: a reader has no room, the frames are as they were. */
 static bool
 try_send(struct iopub *pub, zmsg_t **frames)
@@ -380,11 +412,7 @@ try_send(struct iopub *pub, zmsg_t **frames)
         pub->is_blocked = true;
         pub->blocked_ns = ink_clock_ns();
     }
-    if (!pub->is_stalled && ink_clock_ms_since(pub->blocked_ns) > INK_LIMIT_JUPYTER_STALL_MS) {
-        pub->is_stalled = true;
-        ink_log(INK_LOG_WARN, "jupyter", "a client does not read its outputs: it loses some");
-    }
-    if (!pub->is_stalled)
+    if (!may_drop(pub, zmsg_content_size(*frames)))
         return false;
     /* Only this message, and only for those without room; the next tries anew. */
     zsock_set_xpub_nodrop(pub->socket, 0);
