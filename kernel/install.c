@@ -74,7 +74,8 @@ static enum ink_status
 format_kernelspec(struct ink_buf *text, const char *program, struct ink_err *err)
 {
     INK_CLEANUP(ink_json_destroy) struct ink_json *spec = ink_json_object();
-    struct ink_json *argv = ink_json_array();
+    struct ink_json *argv = ink_json_array(), *encryptions = ink_json_array();
+    struct ink_json *metadata = ink_json_object();
     enum ink_status status;
 
     ink_json_push(argv, ink_json_from_string(program));
@@ -85,7 +86,10 @@ format_kernelspec(struct ink_buf *text, const char *program, struct ink_err *err
     ink_json_set_string(spec, "display_name", "Inkling");
     ink_json_set_string(spec, "language", "inkling");
     ink_json_set_string(spec, "interrupt_mode", "message");
-    ink_json_set(spec, "metadata", ink_json_object());
+    /* jupyter_client from 8.9 on encrypts for those that say so, if the user wants it. */
+    ink_json_push(encryptions, ink_json_from_string("curve"));
+    ink_json_set(metadata, "supported_encryption", encryptions);
+    ink_json_set(spec, "metadata", metadata);
     status = ink_json_print(spec, text, err);
     ink_buf_putc(text, '\n');
     return status ? status : ink_buf_check(text, err);

@@ -156,16 +156,16 @@ run_threads(struct ink_kernel *kernel, struct ink_err *err)
         if (kernel->is_abandoned)
             abandon(kernel, &actors[IOPUB]);
     }
-    /* Query and cell may still publish as they end, so iopub goes after them. */
+    /* Callbacks may publish until the last of them has returned, so iopub goes after that. */
     zactor_destroy(&actors[IO]);
     zactor_destroy(&actors[3]);
     zactor_destroy(&actors[2]);
+    if (!status && kernel->app->shutdown)
+        kernel->app->shutdown(kernel->app->user, kernel->is_restart);
     zactor_destroy(&actors[IOPUB]);
     zactor_destroy(&actors[0]);
     zclock_sleep(
         5); /* the last pipes close a moment later; czmq would wait 200 ms for them at exit */
-    if (!status && kernel->app->shutdown)
-        kernel->app->shutdown(kernel->app->user, kernel->is_restart);
     return status;
 }
 

@@ -146,7 +146,8 @@ struct ink_jupyter_app {
     /* The running cell's cancel flag was just set. Must return at once. */
     void (*interrupt)(void *user);
 
-    /* All callbacks have returned, the kernel is about to end. */
+    /* All other callbacks have returned and the kernel is about to end. When this returns, requests
+     * that were kept are given back and nothing is published any more. */
     void (*shutdown)(void *user, bool is_restart);
 };
 

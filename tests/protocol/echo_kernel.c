@@ -18,6 +18,7 @@
  */
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -230,6 +231,8 @@ picture(struct cell *cell)
     return ink_jupyter_display(cell->request, forms, 5, NULL, NULL, cell->err);
 }
 
+static atomic_int late_count; /* threads that still have something to say */
+
 static void *
 publish_late(void *args)
 {
@@ -238,6 +241,7 @@ publish_late(void *args)
     pause_ms(200);
     ink_jupyter_stream(request, INK_JUPYTER_STDOUT, "late\n", 5);
     ink_jupyter_request_unref(&request);
+    atomic_fetch_sub(&late_count, 1);
     return NULL;
 }
 
@@ -245,9 +249,14 @@ static enum ink_status
 late(struct cell *cell)
 {
     pthread_t thread;
+    struct ink_jupyter_request *request = ink_jupyter_request_ref(cell->request);
 
-    if (pthread_create(&thread, NULL, publish_late, ink_jupyter_request_ref(cell->request)) != 0)
+    atomic_fetch_add(&late_count, 1);
+    if (pthread_create(&thread, NULL, publish_late, request) != 0) {
+        atomic_fetch_sub(&late_count, 1);
+        ink_jupyter_request_unref(&request);
         return ink_fail(cell->err, INK_NOMEM, "no thread");
+    }
     (void)pthread_detach(thread);
     return INK_OK;
 }
@@ -376,6 +385,15 @@ comm_message(void *user, struct ink_jupyter_request *request, const struct ink_j
         (void)fprintf(stderr, "echo: %s\n", err.message);
 }
 
+static void
+shut_down(void *user, bool is_restart)
+{
+    (void)user;
+    (void)is_restart;
+    while (atomic_load(&late_count) > 0)
+        pause_ms(1);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -397,6 +415,7 @@ main(int argc, char **argv)
         .is_complete = is_complete,
         .comm_open = comm_open,
         .comm_message = comm_message,
+        .shutdown = shut_down,
     };
     struct ink_err err;
 

@@ -12,6 +12,7 @@ import unittest
 
 import zmq
 from jupyter_client.connect import write_connection_file
+from jupyter_client.session import Session
 
 from tests.protocol import support
 from tests.protocol.support import Client, kernel_pid, start_kernel, stop_kernel
@@ -312,8 +313,10 @@ class ConnectionFiles(unittest.TestCase):
         context = zmq.Context()
         self.addCleanup(context.term)
 
+        session = Session(key=b'k')
+
         def answers(name, with_curve):
-            sock = context.socket(zmq.REQ if name == 'hb' else zmq.SUB)
+            sock = context.socket({'hb': zmq.REQ, 'iopub': zmq.SUB}.get(name, zmq.DEALER))
             if with_curve:
                 sock.curve_serverkey = public
                 sock.curve_publickey, sock.curve_secretkey = zmq.curve_keypair()
@@ -322,11 +325,13 @@ class ConnectionFiles(unittest.TestCase):
             sock.connect(f'tcp://{info["ip"]}:{info[name + "_port"]}')
             if name == 'hb':
                 sock.send(b'ping')
+            elif name != 'iopub':
+                session.send(sock, 'kernel_info_request')
             found = sock.poll(3000 if with_curve else 500)
             sock.close(0)
             return bool(found)
 
-        for name in ('hb', 'iopub'):
+        for name in ('hb', 'iopub', 'shell', 'control'):
             self.assertTrue(answers(name, True), name)
             self.assertFalse(answers(name, False), f'{name} speaks to a client without keys')
 
