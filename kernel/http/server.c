@@ -4,10 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "kernel/http/routes.h"
 #include "kernel/http/transport.h"
 #include "kernel/http/worker.h"
@@ -108,6 +110,22 @@ deadlines_of(const struct ink_connection_deadlines *given)
     return all;
 }
 
+/* As many descriptors as connections may need, with as many again for everything else. */
+static void
+raise_descriptor_limit(void)
+{
+    const rlim_t wanted = INK_LIMIT_HTTP_CONNECTIONS * 2;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+        return;
+    limit.rlim_cur =
+        limit.rlim_max == RLIM_INFINITY || limit.rlim_max > wanted ? wanted : limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < wanted)
+        ink_log(INK_LOG_WARN, "http", "only %llu file descriptors, %llu would be right: ulimit -n",
+                (unsigned long long)limit.rlim_cur, (unsigned long long)wanted);
+}
+
 static enum ink_status
 start(struct ink_server *server, const struct ink_server_options *options, struct ink_err *err)
 {
@@ -125,6 +143,7 @@ start(struct ink_server *server, const struct ink_server_options *options, struc
 
     if (!status)
         status = ink_session_snapshot(server->routes.session, &snapshot, err);
+    raise_descriptor_limit();
     if (!status)
         status = ink_worker_pool_create(server->routes.session, transport.threads,
                                         &server->routes.pool, err);

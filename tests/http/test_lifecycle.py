@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import resource
 import signal
 import socket
 import subprocess
@@ -66,6 +67,15 @@ class Deadlines(ServerCase):
 
 
 class Crowd(ServerCase):
+    @classmethod
+    def setUpClass(cls):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft < 1200 <= hard:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (1200, hard))
+        elif soft < 1200:
+            raise unittest.SkipTest(f'only {hard} file descriptors')
+        super().setUpClass()
+
     def test_a_crowd_without_requests_does_not_keep_others_out(self):
         with contextlib.ExitStack() as stack:
             for index in range(900):

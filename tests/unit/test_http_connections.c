@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -214,8 +215,15 @@ the_table_has_its_limit(void **state)
     enum { COUNT = INK_LIMIT_HTTP_CONNECTIONS };
     struct ink_connections *connections = create();
     static struct pair pair[COUNT];
+    struct rlimit descriptors;
 
     (void)state;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &descriptors), 0);
+    if (descriptors.rlim_cur < COUNT * 2 + 64) {
+        descriptors.rlim_cur = COUNT * 2 + 64;
+        if (setrlimit(RLIMIT_NOFILE, &descriptors) != 0)
+            skip();
+    }
     for (int i = 0; i < COUNT; i++) {
         assert_true(admit(connections, (uint32_t)(i / 100)));
         pair[i] = join(connections, (uint32_t)(i / 100));
