@@ -166,7 +166,7 @@ ink_dataset_load(const char *name, enum ink_split split, const struct ink_data_o
     if (strcmp(name, "mnist") == 0)
         return ink_mnist_load(split, chosen, out_dataset, err);
     if (strcmp(name, "strokes") == 0)
-        return ink_strokes_load(split, out_dataset, err);
+        return ink_strokes_load(split, chosen->cancel, out_dataset, err);
     if (name[0] == '\0')
         return ink_fail(err, INK_BADARG, "an empty name is no data set");
     if (!find_path(name, data_dir, path))

@@ -35,7 +35,7 @@ struct ink_data_options {
     const char *cache_dir; /* downloads; NULL = $XDG_CACHE_HOME/inkling, else ~/.cache/inkling */
     const char *mirror; /* URL prefix tried before the public mirrors, "none" = never download; NULL
                            = $INKLING_MNIST_MIRROR, then the public ones */
-    const atomic_bool *cancel;                         /* checked while downloading; may be NULL */
+    const atomic_bool *cancel; /* polled while downloading or drawing; NULL = never */
     void (*on_progress)(void *self, const char *text); /* "downloading ...": may be NULL */
     void *self;
 };

@@ -189,11 +189,10 @@ fetch(const struct places *places, const struct published_file *file, struct ink
                             status == INK_NOMEM ? "no memory to download MNIST"
                                                 : "the download of MNIST was cancelled");
     }
-    return ink_fail(err, INK_NOTFOUND,
-                    "no MNIST: not in '%.40s' (INKLING_DATA) or '%.40s', download failed (%.60s); "
-                    "try `inkling data fetch mnist`",
-                    places->data_dir[0] ? places->data_dir : "not set", places->cache_dir,
-                    cause.message);
+    return ink_fail(
+        err, INK_NOTFOUND, "no MNIST: %s%.40s%s, not in '%.40s', download failed: %.120s",
+        places->data_dir[0] ? "not in '" : "INKLING_DATA is not set", places->data_dir,
+        places->data_dir[0] ? "' (INKLING_DATA)" : "", places->cache_dir, cause.message);
 }
 
 static enum ink_status

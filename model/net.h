@@ -21,6 +21,7 @@
  * Threads  a plan and packed parameters are read by any; a workspace has one owner
  */
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "base/rng.h"
@@ -88,7 +89,9 @@ struct ink_workspace {
     float *norm_line;  /* scratch of batch norm's way back: 5 numbers a channel */
     float *statistics; /* [plan->statistic_size] mean and variance of this share */
     uint8_t *places;
-    struct ink_rng *rng; /* [capacity] each picture's own; dropout draws from it */
+    struct ink_rng *rng;       /* [capacity] each picture's own; dropout draws from it */
+    const atomic_bool *cancel; /* set = leave forward and backward early; the numbers are then of no
+                                  use. The owner's choice; NULL = never */
 };
 
 INK_MUST_CHECK enum ink_status ink_plan_create(const struct ink_arch *arch, enum ink_use use,

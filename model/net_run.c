@@ -114,6 +114,12 @@ padded_gradient(const struct run *run, const struct ink_plan_node *at, const flo
 
 /* ---- forward, node by node ---- */
 
+static bool
+is_cancelled(const struct ink_workspace *workspace)
+{
+    return workspace->cancel && atomic_load_explicit(workspace->cancel, memory_order_relaxed);
+}
+
 static void
 forward_conv(const struct run *run, const struct ink_plan_node *at, const float *x, float *y)
 {
@@ -127,7 +133,7 @@ forward_conv(const struct run *run, const struct ink_plan_node *at, const float 
         run->kernels->conv(&conv, x, weights, bias, at->has_relu, y);
         return;
     }
-    for (size_t n = 0; n < (size_t)run->count; n++)
+    for (size_t n = 0; n < (size_t)run->count && !is_cancelled(run->workspace); n++)
         run->kernels->conv(&at->conv, padded_input(run, at, x, n), weights, bias, at->has_relu,
                            y + n * ink_shape_count(at->out));
 }
@@ -341,7 +347,7 @@ ink_net_forward(const struct ink_plan *plan, const struct ink_kernels *kernels, 
         .plan = plan, .kernels = kernels, .block = block, .workspace = workspace, .count = count};
 
     assert(count <= workspace->capacity);
-    for (int i = 1; i < plan->node_count; i++)
+    for (int i = 1; i < plan->node_count && !is_cancelled(workspace); i++)
         forward_node(&run, i);
 }
 
@@ -370,7 +376,7 @@ backward_conv(const struct run *run, const struct ink_plan_node *at, const float
     const float *x = value(run, at->node->input[0]);
     const float *turned_weights = run->turned + at->turned_at;
 
-    for (size_t n = 0; n < (size_t)run->count; n++) {
+    for (size_t n = 0; n < (size_t)run->count && !is_cancelled(run->workspace); n++) {
         const float *spread;
 
         run->kernels->conv_weights(&at->conv, padded_input(run, at, x, n),
@@ -554,7 +560,7 @@ ink_net_backward(const struct ink_plan *plan, const struct ink_kernels *kernels,
     };
 
     assert(plan->use == INK_USE_TRAIN);
-    for (int i = plan->node_count - 1; i > 0; i--)
+    for (int i = plan->node_count - 1; i > 0 && !is_cancelled(workspace); i--)
         if (plan->node[i].needs_gradient)
             backward_node(&run, i);
 }

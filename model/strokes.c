@@ -25,6 +25,7 @@ static pthread_mutex_t cache_lock = PTHREAD_MUTEX_INITIALIZER;
 struct job {
     struct ink_dataset *dataset;
     uint64_t seed;
+    const atomic_bool *cancel; /* may be NULL */
     atomic_size_t next;
     atomic_int status; /* the first failure */
 };
@@ -60,7 +61,8 @@ run_worker(void *argument)
 
     while ((from = atomic_fetch_add(&job->next, SHARE)) < job->dataset->count) {
         for (size_t i = from; i < from + SHARE && i < job->dataset->count; i++) {
-            enum ink_status status = make_picture(job, i);
+            enum ink_status status =
+                job->cancel && atomic_load(job->cancel) ? INK_CANCELLED : make_picture(job, i);
 
             if (status) {
                 atomic_store(&job->status, (int)status);
@@ -89,11 +91,12 @@ run_job(struct job *job)
 }
 
 static enum ink_status
-make(enum ink_split split, struct ink_dataset **out_dataset, struct ink_err *err)
+make(enum ink_split split, const atomic_bool *cancel, struct ink_dataset **out_dataset,
+     struct ink_err *err)
 {
     INK_CLEANUP(ink_dataset_unrefp) struct ink_dataset *dataset = NULL;
     size_t count = split == INK_TRAIN ? INK_STROKES_TRAIN_COUNT : INK_STROKES_TEST_COUNT;
-    struct job job = {.seed = seed_of[split]};
+    struct job job = {.seed = seed_of[split], .cancel = cancel};
     enum ink_status status;
 
     status = ink_dataset_create(split == INK_TRAIN ? "strokes train" : "strokes test", count,
@@ -109,20 +112,24 @@ make(enum ink_split split, struct ink_dataset **out_dataset, struct ink_err *err
     run_job(&job);
     status = (enum ink_status)atomic_load(&job.status);
     if (status)
-        return ink_fail(err, status, "the strokes data set could not be drawn");
+        return ink_fail(err, status,
+                        status == INK_CANCELLED
+                            ? "the drawing of the strokes data set was cancelled"
+                            : "the strokes data set could not be drawn");
     *out_dataset = dataset;
     dataset = NULL;
     return INK_OK;
 }
 
 enum ink_status
-ink_strokes_load(enum ink_split split, struct ink_dataset **out_dataset, struct ink_err *err)
+ink_strokes_load(enum ink_split split, const atomic_bool *cancel, struct ink_dataset **out_dataset,
+                 struct ink_err *err)
 {
     enum ink_status status = INK_OK;
 
     (void)pthread_mutex_lock(&cache_lock);
     if (!cache[split])
-        status = make(split, &cache[split], err);
+        status = make(split, cancel, &cache[split], err);
     if (!status)
         *out_dataset = ink_dataset_ref(cache[split]);
     (void)pthread_mutex_unlock(&cache_lock);

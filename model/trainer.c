@@ -45,6 +45,7 @@ struct trainer {
     /* The mini-batch that the threads are at. */
     size_t batch_first, batch_count;
     double rate;
+    atomic_bool is_dropped; /* cancelled before all shares were computed: no weight moves */
 
     struct ink_history history;
     uint64_t start_ns, progress_ns, publish_ns, validation_ns; /* last: time spent there */
@@ -116,6 +117,12 @@ check_options(const struct ink_train_options *options, const struct ink_dataset 
 
 /* ---- one mini-batch, on all threads at once ---- */
 
+static bool
+is_cancelled(const struct trainer *trainer)
+{
+    return trainer->cancel && atomic_load(trainer->cancel);
+}
+
 /* Random numbers of one picture of one mini-batch, whoever computes it; shuffles have the odd
  * streams. */
 static void
@@ -154,7 +161,7 @@ learn_share(struct trainer *trainer, struct share *share, size_t first)
     const struct ink_plan *plan = trainer->plan;
     int last = plan->node_count - 1;
 
-    for (int n = 0; n < share->count; n++) {
+    for (int n = 0; n < share->count && !is_cancelled(trainer); n++) {
         struct ink_rng *rng = &share->workspace.rng[n];
         size_t position = first + (size_t)n;
         size_t row = trainer->order[trainer->batch_first + position];
@@ -240,7 +247,11 @@ step_work(void *self, int thread)
         learn_share(trainer, share, first);
     else if (thread == 0) /* more threads than pictures: the sum starts here all the same */
         memset(share->gradient, 0, parameters * sizeof(*share->gradient));
+    if (is_cancelled(trainer))
+        atomic_store(&trainer->is_dropped, true);
     ink_pool_barrier(trainer->pool);
+    if (atomic_load(&trainer->is_dropped))
+        return;
 
     update_part(trainer, panel_count * number / threads * INK_PANEL,
                 panel_count * (number + 1) / threads * INK_PANEL);
@@ -323,12 +334,6 @@ report(struct trainer *trainer)
 
 /* ---- epochs ---- */
 
-static bool
-is_cancelled(const struct trainer *trainer)
-{
-    return trainer->cancel && atomic_load(trainer->cancel);
-}
-
 /* Evaluate the newest weights; keep them if they are the best so far. */
 static enum ink_status
 validate(struct trainer *trainer, struct ink_err *err)
@@ -378,6 +383,8 @@ run_step(struct trainer *trainer, struct ink_err *err)
     trainer->rate = ink_schedule_rate(options, trainer->history.progress.step + 1,
                                       trainer->history.progress.step_count);
     ink_pool_run(trainer->pool, step_work, trainer);
+    if (atomic_load(&trainer->is_dropped))
+        return ink_fail(err, INK_CANCELLED, "cancelled");
     for (int t = 0; t < trainer->thread_count; t++) {
         loss += trainer->share[t].loss;
         correct += trainer->share[t].correct;
@@ -449,6 +456,7 @@ create_shares(struct trainer *trainer, struct ink_err *err)
 
         if (status)
             return status;
+        trainer->share[t].workspace.cancel = trainer->cancel;
         trainer->share[t].gradient = ink_floats(trainer->plan->parameter_size);
         if (!trainer->share[t].gradient)
             return ink_fail(err, INK_NOMEM, "no memory for the gradients of %d threads", threads);

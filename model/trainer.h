@@ -88,8 +88,8 @@ struct ink_train_result {
 /*
  *   start        weights to begin from (a fresh ink_snapshot_create or an earlier result)
  *   validation   evaluated after each epoch; NULL = none
- *   cancel       polled every mini-batch; set = stop within one, keep the best so far (status is
- * INK_OK)
+ *   cancel       polled every node of every mini-batch; set = drop the mini-batch, keep the best so
+ *                far (status is INK_OK)
  *
  * Errors   INK_BADARG   an option out of range
  *          INK_BADDATA  the loss is not finite: says the step and to lower the rate; the best so

@@ -360,6 +360,7 @@ const struct ink_command ink_command_model = {
             "  model new mine mine.arch   ... for one in a file\n"
             "  model new mine             ... for the indented lines that follow\n"
             "      image:  input 1x28x28\n"
+            "      flat:   flatten\n"
             "      dense1: dense 10\n"
             "  model save [NAME]          keep it in the store as the next version\n"
             "  model save mine.safetensors\n"

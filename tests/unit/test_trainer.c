@@ -4,8 +4,11 @@
 #include "tests/unit/ink_test.h"
 
 #include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "model/net.h"
@@ -272,6 +275,41 @@ cancel_keeps_the_best_so_far(void **state)
     }
 }
 
+/* Sets the flag from another thread, whatever the trainer is at. */
+static void *
+cancel_soon(void *self)
+{
+    struct timespec soon = {.tv_nsec = 5000000};
+
+    (void)nanosleep(&soon, NULL);
+    atomic_store((atomic_bool *)self, true);
+    return NULL;
+}
+
+/* A mini-batch that takes seconds is dropped half-way: no weight has moved. */
+static void
+cancel_does_not_wait_for_a_mini_batch(void **state)
+{
+    INK_CLEANUP(ink_dataset_unrefp) struct ink_dataset *train = columns(4000, 1);
+    INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *start = fresh(small_net);
+    struct ink_train_options options = quick();
+    struct ink_train_result result = {0};
+    atomic_bool cancel = false;
+    struct ink_err err;
+    pthread_t other;
+
+    (void)state;
+    options.batch_size = 4000;
+    options.augment.elastic = 1; /* some time a picture */
+    assert_int_equal(pthread_create(&other, NULL, cancel_soon, &cancel), 0);
+    assert_ok(ink_train_run(start, train, NULL, &options, NULL, &cancel, &result, &err), &err);
+    assert_int_equal(pthread_join(other, NULL), 0);
+    assert_true(result.is_cancelled);
+    assert_int_equal(result.progress.step, 0);
+    assert_true(is_same(result.best, start));
+    ink_snapshot_unref(result.best);
+}
+
 static void
 snapshots_are_handed_out(void **state)
 {
@@ -482,6 +520,7 @@ main(void)
         cmocka_unit_test(same_seed_same_weights),
         cmocka_unit_test(threads_change_rounding_only),
         cmocka_unit_test(cancel_keeps_the_best_so_far),
+        cmocka_unit_test(cancel_does_not_wait_for_a_mini_batch),
         cmocka_unit_test(snapshots_are_handed_out),
         cmocka_unit_test(curves_stay_within_their_room),
         cmocka_unit_test(loss_that_is_no_number_stops),
