@@ -109,7 +109,7 @@ ink_query_comm_open(struct ink_query *query, struct ink_jupyter_request *request
 {
     const struct ink_jupyter_app *app = query->kernel->app;
     struct ink_jupyter_data buffers[INK_LIMIT_JUPYTER_FRAMES];
-    const char *id = NULL, *target = NULL;
+    const char *id = "", *target = "";
     struct ink_jupyter_comm seen;
     struct ink_comm *comm;
     enum ink_status status = read_name(request, "comm_id", &id, err);
@@ -147,7 +147,7 @@ ink_query_comm_message(struct ink_query *query, struct ink_jupyter_request *requ
 {
     const struct ink_jupyter_app *app = query->kernel->app;
     struct ink_jupyter_data buffers[INK_LIMIT_JUPYTER_FRAMES];
-    const char *id = NULL;
+    const char *id = "";
     struct ink_jupyter_comm seen;
     struct ink_comm *comm;
     enum ink_status status = read_name(request, "comm_id", &id, err);
@@ -172,7 +172,7 @@ enum ink_status
 ink_query_comm_close(struct ink_query *query, struct ink_jupyter_request *request,
                      struct ink_buf *out_content, struct ink_err *err)
 {
-    const char *id = NULL;
+    const char *id = "";
     struct ink_comm *comm;
     enum ink_status status = read_name(request, "comm_id", &id, err);
 

@@ -6,9 +6,9 @@
 #include "kernel/jupyter/kernel_priv.h"
 
 void
-ink_heartbeat_actor(zsock_t *pipe, void *kernel)
+ink_heartbeat_actor(zsock_t *pipe, void *args)
 {
-    zsock_t *socket = ((struct ink_kernel *)kernel)->sockets[INK_SOCKET_HEARTBEAT];
+    zsock_t *socket = ((struct ink_kernel *)args)->sockets[INK_SOCKET_HEARTBEAT];
     zpoller_t *poller = zpoller_new(pipe, socket, NULL);
 
     ink_kernel_name_thread("ink-heartbeat");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "kernel/jupyter/history.h"
 
+#include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,7 @@ entry_at(const struct ink_history *history, size_t index)
 static size_t
 entry_size(const struct ink_history_entry *entry)
 {
+    assert(entry->code);
     return strlen(entry->code) + (entry->output ? strlen(entry->output) : 0);
 }
 

@@ -60,7 +60,8 @@ is_same_client(const struct ink_jmsg *one, const struct ink_jmsg *other)
         return false;
     for (size_t i = 0; i < one->identity_count; i++)
         if (one->identities[i].size != other->identities[i].size ||
-            memcmp(one->identities[i].bytes, other->identities[i].bytes, one->identities[i].size))
+            memcmp(one->identities[i].bytes, other->identities[i].bytes, one->identities[i].size) !=
+                0)
             return false;
     return true;
 }
@@ -248,9 +249,9 @@ turn(struct ink_io *io, zsock_t *pipe)
 }
 
 void
-ink_io_actor(zsock_t *pipe, void *kernel)
+ink_io_actor(zsock_t *pipe, void *args)
 {
-    struct ink_io io = {.kernel = kernel};
+    struct ink_io io = {.kernel = args};
 
     ink_kernel_name_thread("ink-io");
     (void)zsock_signal(pipe, 0);

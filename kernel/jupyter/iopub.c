@@ -536,9 +536,9 @@ end(struct iopub *pub)
 }
 
 void
-ink_iopub_actor(zsock_t *pipe, void *kernel)
+ink_iopub_actor(zsock_t *pipe, void *args)
 {
-    struct iopub pub = {.kernel = kernel};
+    struct iopub pub = {.kernel = args};
 
     pub.socket = pub.kernel->sockets[INK_SOCKET_IOPUB];
     zsock_set_sndtimeo(pub.socket, 0);

@@ -72,7 +72,7 @@ open_signals(int *out_fd, struct ink_err *err)
 static pid_t
 watch_parent(void)
 {
-    const char *text = getenv("JPY_PARENT_PID");
+    const char *text = getenv("JPY_PARENT_PID"); /* NOLINT(concurrency-mt-unsafe): main thread */
     int64_t pid;
 
     if (!text || ink_parse_int("JPY_PARENT_PID", text, 1, INT32_MAX, &pid, NULL))

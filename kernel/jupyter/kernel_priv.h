@@ -101,12 +101,12 @@ void ink_io_ask(struct ink_jupyter_request *request, struct ink_buf *content);
  * ends, and Jupyter starts it again. */
 void *ink_kernel_alloc(size_t size);
 
-/* The threads, for zactor_new with a struct ink_kernel. */
-void ink_heartbeat_actor(zsock_t *pipe, void *kernel);
-void ink_io_actor(zsock_t *pipe, void *kernel);
-void ink_iopub_actor(zsock_t *pipe, void *kernel);
-void ink_execute_actor(zsock_t *pipe, void *kernel);
-void ink_query_actor(zsock_t *pipe, void *kernel);
+/* The threads, for zactor_new; args is a struct ink_kernel. */
+void ink_heartbeat_actor(zsock_t *pipe, void *args);
+void ink_io_actor(zsock_t *pipe, void *args);
+void ink_iopub_actor(zsock_t *pipe, void *args);
+void ink_execute_actor(zsock_t *pipe, void *args);
+void ink_query_actor(zsock_t *pipe, void *args);
 
 /* Name the calling thread for ps and gdb. */
 void ink_kernel_name_thread(const char *name);

@@ -149,6 +149,7 @@ finish_cell(struct ink_io *io, struct ink_io_mail *mail)
     const struct ink_execution *cell = &request->cell;
     bool is_abort = mail->has_failed && cell->stops_on_error;
 
+    assert(request == mail->request);
     io->count = cell->count;
     ink_jupyter_request_unref(&io->asking);
     if (cell->is_stored)

@@ -63,7 +63,7 @@ ink_jmsg_decode(const struct ink_signer *signer, struct ink_replays *replays,
                 struct ink_err *err)
 {
     uint8_t digest[INK_DIGEST_SIZE_MAX];
-    struct ink_jmsg msg;
+    struct ink_jmsg msg = {0};
     enum ink_status status;
 
     assert(signer && (frames || count == 0) && out_msg);
