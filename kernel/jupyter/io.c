@@ -38,6 +38,33 @@ ink_io_send(struct ink_io *io, struct ink_jupyter_request *request, enum ink_soc
         (void)zmsg_send(&frames, io->kernel->sockets[channel]); /* a client that left: dropped */
 }
 
+/* ---- signals and the parent ---- */
+
+static void
+check_parent(struct ink_io *io)
+{
+    if (!io->kernel->parent || io->is_stopping || getppid() == io->kernel->parent)
+        return;
+    ink_log(INK_LOG_INFO, "jupyter", "process %d, which started this kernel, is gone",
+            (int)io->kernel->parent);
+    ink_serve_stop(io, false);
+}
+
+static void
+take_signals(struct ink_io *io)
+{
+    struct signalfd_siginfo info;
+
+    while (read(io->kernel->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        if (info.ssi_signo == SIGINT)
+            ink_serve_interrupt(io);
+        else if (info.ssi_signo == SIGTERM)
+            ink_serve_stop(io, false);
+        else
+            check_parent(io);
+    }
+}
+
 /* ---- in ---- */
 
 /* Not a word to who sent it, and at most one line a second to us. */
@@ -116,6 +143,8 @@ ink_io_read(struct ink_io *io, enum ink_socket channel, size_t count_max)
             take_answer(io, request);
             ink_jupyter_request_unref(&request);
         } else {
+            /* A signal from before the request was sent is not for the cell that it starts. */
+            take_signals(io);
             ink_serve(io, request);
         }
     }
@@ -184,33 +213,6 @@ take_mail(struct ink_io *io)
         ink_jupyter_request_unref(&news->request);
         ink_buf_fini(&news->content);
         free(news);
-    }
-}
-
-/* ---- signals and the parent ---- */
-
-static void
-check_parent(struct ink_io *io)
-{
-    if (!io->kernel->parent || io->is_stopping || getppid() == io->kernel->parent)
-        return;
-    ink_log(INK_LOG_INFO, "jupyter", "process %d, which started this kernel, is gone",
-            (int)io->kernel->parent);
-    ink_serve_stop(io, false);
-}
-
-static void
-take_signals(struct ink_io *io)
-{
-    struct signalfd_siginfo info;
-
-    while (read(io->kernel->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-        if (info.ssi_signo == SIGINT)
-            ink_serve_interrupt(io);
-        else if (info.ssi_signo == SIGTERM)
-            ink_serve_stop(io, false);
-        else
-            check_parent(io);
     }
 }
 

@@ -179,8 +179,8 @@ class WhileACellRuns(EchoCase):
             self.assertEqual(self.client.reply(msg_id)['content']['status'], 'aborted')
 
     def test_interrupt_is_not_left_for_the_next_cell(self):
-        for _ in range(5):
-            self.client.send('interrupt_request', {}, 'control')
+        for msg_id in [self.client.send('interrupt_request', {}, 'control') for _ in range(5)]:
+            self.client.reply(msg_id, 'control')
         self.client.reply(self.cell)
         for _ in range(3):
             os.kill(kernel_pid(self.manager), signal.SIGINT)
