@@ -184,7 +184,7 @@ run_and_trace_allocate_nothing(void **state)
     assert_true(__sanitizer_install_malloc_and_free_hooks(count_malloc, count_free) > 0);
     before = atomic_load(&allocations);
     assert_ok(ink_predictor_create(snapshot, 16, 2, &predictor, &err), &err);
-    assert_true(atomic_load(&allocations) > before); /* the counter counts */
+    assert_true(atomic_load(&allocations) > before);     /* the counter counts */
     ink_predictor_run(predictor, pixels, PICTURES, got); /* its threads have started after this */
     before = atomic_load(&allocations);
     for (int i = 0; i < 3; i++) {
