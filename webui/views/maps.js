@@ -10,6 +10,8 @@ const TILE_MIN = 44;
 const TILE_MAX = 84;
 /** How much higher a grid may be for having no gaps in its last row. */
 const EVEN_WORTH = 1.35;
+/** A gain of so little width changes nothing: larger maps would bring back the scroll bar whose going gave it. */
+const SCROLLBAR = 20;
 
 /** Names of operations for people. @type {Object<string, string>} */
 const OPERATIONS = {
@@ -85,6 +87,7 @@ export class LayerMaps {
     constructor(layer) {
         this.palette = PALETTES.light;
         this.layer = { ...layer, min: 0, max: 1, maps: new Uint8Array(layer.shape.reduce((a, b) => a * b, 1)) };
+        this.width = -Infinity;
         this.grid = { columns: 1, rows: 1, tile: TILE_MIN };
         this.store = document.createElement('canvas');
         this.canvas = h('canvas', { class: 'maps-canvas', role: 'img' });
@@ -151,7 +154,9 @@ export class LayerMaps {
     /** @private */
     fit() {
         const width = this.element.clientWidth;
-        if (width === 0) return;
+        const more = width - this.width;
+        if (width === 0 || (more >= 0 && more < SCROLLBAR)) return;
+        this.width = width;
         const { shape } = this.layer;
         this.grid = tileGrid(width, shape[0]);
         const { columns, rows, tile } = this.grid;

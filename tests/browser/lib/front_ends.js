@@ -130,13 +130,39 @@ class Lab {
         throw new Error('the cells did not run within two minutes');
     }
 
+    /** A cell by its place; only a window of a notebook's cells is in the page. */
+    async cell(index) {
+        const cell = this.page.locator(`.jp-Notebook .jp-Cell[data-windowed-list-index="${index}"]`);
+        const { width, height } = this.page.viewportSize();
+        await this.page.mouse.move(width / 2, height / 2);
+        for (let i = 0; i < 80 && !(await cell.isVisible()); i++) {
+            await this.page.mouse.wheel(0, i < 40 ? 300 : -300);
+            await new Promise((done) => setTimeout(done, 60));
+        }
+        return cell;
+    }
+
+    async prompt(index) {
+        return (await this.cell(index)).locator('.jp-InputPrompt').first().textContent();
+    }
+
+    /** Run one cell and go on at once. A notebook that has just opened may not hear the keys yet. */
     async start(index) {
-        await this.page.locator('.jp-Notebook .jp-Cell').nth(index).locator('.jp-InputArea-editor').click();
-        await this.page.keyboard.press('Control+Enter');
+        const cell = await this.cell(index);
+        const before = await this.prompt(index);
+        for (let attempt = 0; attempt < 5; attempt++) {
+            await cell.locator('.jp-InputArea-editor').click();
+            await this.page.keyboard.press('Control+Enter');
+            for (let i = 0; i < 20; i++) {
+                if ((await this.prompt(index)) !== before) return;
+                await new Promise((done) => setTimeout(done, 100));
+            }
+        }
+        throw new Error(`cell ${index} does not start`);
     }
 
     async isRunning(index) {
-        return /\[\*\]/.test(await this.page.locator('.jp-Notebook .jp-Cell').nth(index).locator('.jp-InputPrompt').first().textContent());
+        return /\[\*\]/.test(await this.prompt(index));
     }
 
     async interrupt() {
