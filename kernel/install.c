@@ -189,15 +189,15 @@ parse_options(int argc, const char *const argv[], struct options *out_options, s
                  (value = option_value("--program", argc, argv, &i)))
             options.program = value;
         else
-            return ink_fail(err, INK_BADARG, "%s: unknown option '%.64s', see inkling %s --help",
-                            argv[0], argv[i], argv[0]);
+            return ink_fail(err, INK_BADARG, "unknown option '%.64s', see inkling %s --help",
+                            argv[i], argv[0]);
     }
     if (options.is_user && options.prefix)
-        return ink_fail(err, INK_BADARG, "%s: --user or --prefix, not both", argv[0]);
+        return ink_fail(err, INK_BADARG, "--user or --prefix, not both");
     if (options.prefix && !options.prefix[0])
-        return ink_fail(err, INK_BADARG, "%s: --prefix wants a folder", argv[0]);
+        return ink_fail(err, INK_BADARG, "--prefix wants a folder");
     if (options.program && !options.program[0])
-        return ink_fail(err, INK_BADARG, "%s: --program wants a path", argv[0]);
+        return ink_fail(err, INK_BADARG, "--program wants a path");
     *out_options = options;
     return INK_OK;
 }

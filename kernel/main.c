@@ -81,16 +81,20 @@ run_install(struct ink_session *session, int argc, const char *const argv[])
 static int
 run_kernel(struct ink_session *session, int argc, const char *const argv[])
 {
+    static const char kernel_usage[] =
+        "usage: inkling kernel -f FILE\n"
+        "\n"
+        "Be the kernel of a notebook, until Jupyter says to stop. FILE is the connection\n"
+        "file that Jupyter wrote; 'inkling install' tells Jupyter to call this.\n";
     struct ink_err err;
 
+    if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
+        return put(kernel_usage, strlen(kernel_usage));
     if (argc != 3 || strcmp(argv[1], "-f") != 0) {
         (void)ink_fail(&err, INK_BADARG, "expected -f and the connection file that Jupyter wrote");
         return complain(argv[0], &err);
     }
-    if (ink_notebook_run(argv[2], session, &err) == INK_OK)
-        return 0;
-    (void)complain(argv[0], &err);
-    return 1;
+    return ink_notebook_run(argv[2], session, &err) == INK_OK ? 0 : complain(argv[0], &err);
 }
 
 static const struct {

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <string.h>
+
 #include "kernel/command/command_priv.h"
 #include "kernel/command/session.h"
 
@@ -23,11 +25,26 @@ static const struct ink_option options[] = {
 /* clang-format on */
 
 static enum ink_status
+check_action(const struct ink_args *args, struct ink_err *err)
+{
+    static const char *const actions[] = {"start", "status", "stop"};
+
+    for (size_t i = 0; i < INK_COUNT(actions); i++)
+        if (args->word_count == 0 || strcmp(args->word[0], actions[i]) == 0)
+            return INK_OK;
+    return ink_fail(err, INK_BADARG, "unknown action '%.64s', expected start, status or stop",
+                    args->word[0]);
+}
+
+static enum ink_status
 run(const struct ink_context *ctx, const struct ink_args *args, struct ink_bundle *out_bundle,
     struct ink_err *err)
 {
     ink_command_fn serve = ink_session_serve(ctx->session);
+    enum ink_status status = check_action(args, err);
 
+    if (status)
+        return status;
     if (!serve)
         return ink_fail(err, INK_NOTNOW, "no server in this program");
     return serve(ctx, args, out_bundle, err);

@@ -106,6 +106,16 @@ class Words(Program):
         self.bad(66, "'nothing.png': no such file", 'predict', 'nothing.png')
         self.bad(66, "no model 'nothing'", 'evaluate', '--model', 'nothing')
         self.bad(69, 'nothing was drawn yet', 'predict', 'drawn')
+        self.bad(64, "serve: unknown action '8080', expected start, status or stop", 'serve', '8080')
+        self.bad(64, "install: unknown option '--frobnicate'", 'install', '--frobnicate')
+
+    def test_kernel(self):
+        """Its own errors; the kernel itself is tests/protocol's."""
+        self.assertIn('kernel -f FILE', self.good('kernel', '--help'))
+        self.bad(64, 'expected -f and the connection file', 'kernel', '-f')
+        self.bad(66, 'No such file', 'kernel', '-f', 'nothing.json')
+        self.write('broken.json', b'{')
+        self.bad(65, 'connection file broken.json: JSON', 'kernel', '-f', 'broken.json')
 
     def test_text_as_picture(self):
         self.write('notes.png', b'this is no picture\n')
