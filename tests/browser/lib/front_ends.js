@@ -119,13 +119,24 @@ class Lab {
         return true;
     }
 
+    prompts() {
+        return this.page.locator('.jp-Notebook .jp-CodeCell .jp-InputPrompt').allTextContents();
+    }
+
+    /**
+     * Run all cells. Now and then JupyterLab drops the request, whatever the kernel, when it comes just as the kernel's
+     * session begins: the prompts stay as they were, and nothing was sent.
+     */
     async runAll() {
-        await this.menu('Run', /^Run All Cells/);
-        for (let i = 0; i < 600; i++) {
-            const prompts = await this.page.locator('.jp-Notebook .jp-CodeCell .jp-InputPrompt').allTextContents();
-            if (prompts.length > 0 && prompts.every((text) => /\[\d+\]/.test(text))) return;
-            if (await this.chooseKernel()) await this.menu('Run', /^Run All Cells/);
+        const before = (await this.prompts()).join();
+        for (let i = 0, pressed = false; i < 600; i++) {
+            if ((await this.chooseKernel()) || !pressed || (i % 30 === 0 && (await this.prompts()).join() === before)) {
+                await this.menu('Run', /^Run All Cells/);
+                pressed = true;
+            }
             await new Promise((done) => setTimeout(done, 200));
+            const prompts = await this.prompts();
+            if (prompts.length > 0 && prompts.every((text) => /\[\d+\]/.test(text))) return;
         }
         throw new Error('the cells did not run within two minutes');
     }
