@@ -15,7 +15,7 @@ struct transfer {
     const char *name; /* the URL's last part, for progress */
     struct ink_buf *buf;
     size_t start, size_max;
-    int percent_said;
+    int tenths_said;
     bool is_cancelled, is_too_big;
 };
 
@@ -50,7 +50,7 @@ on_progress(void *self, curl_off_t total, curl_off_t done, curl_off_t up_total, 
 {
     struct transfer *transfer = self;
     const struct ink_data_options *options = transfer->options;
-    int percent = total > 0 ? (int)(100 * done / total) : 0;
+    int tenths = total > 0 ? (int)(10 * done / total) : 0;
 
     (void)up_total;
     (void)up_done;
@@ -58,13 +58,13 @@ on_progress(void *self, curl_off_t total, curl_off_t done, curl_off_t up_total, 
         transfer->is_cancelled = true;
         return 1;
     }
-    if (options->on_progress && total > 0 && percent != transfer->percent_said) {
+    if (options->on_progress && total > 0 && tenths != transfer->tenths_said) {
         char text[160];
 
-        (void)snprintf(text, sizeof(text), "downloading %.80s: %d %% of %.1f MB", transfer->name,
-                       percent, (double)total / 1e6);
+        (void)snprintf(text, sizeof(text), "downloading %.80s: %d %% of %.2f MB", transfer->name,
+                       10 * tenths, (double)total / 1e6);
         options->on_progress(options->self, text);
-        transfer->percent_said = percent;
+        transfer->tenths_said = tenths;
     }
     return 0;
 }
@@ -106,7 +106,7 @@ ink_download(const char *url, size_t size_max, const struct ink_data_options *op
                                 .buf = buf,
                                 .start = buf->size,
                                 .size_max = size_max,
-                                .percent_said = -1};
+                                .tenths_said = -1};
     enum ink_status status;
     CURLcode code;
 

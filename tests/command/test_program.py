@@ -16,6 +16,7 @@ import zlib
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAM = os.environ.get('INKLING', os.path.join(ROOT, 'build/inkling'))
 SHARED = os.environ.get('INKLING_DATA', os.path.join(ROOT, '../shared/data'))
+DRAWINGS = os.path.join(SHARED, 'drawings/drawings.jsonl.gz')
 COMMANDS = 'data draw evaluate help inspect layers model predict serve show train'.split()
 
 
@@ -199,10 +200,21 @@ class Numbers(Program):
         code, out, err = self.run_it('evaluate', '--json', env=env)
         self.assertEqual(code, 0, err)
         self.assertEqual(json.loads(out)['count'], 10000)
-        self.assertGreaterEqual(json.loads(out)['accuracy'], 0.99)
+        self.assertGreaterEqual(json.loads(out)['accuracy'], 0.995)
         code, out, err = self.run_it('predict', 'test[99999]', env=env)
         self.assertEqual((code, out), (64, ''))
         self.assertEqual(err, 'inkling: predict: test[99999]: the test set of mnist has 10,000 pictures, expected 0 to 9999\n')
+
+    @unittest.skipUnless(os.path.isfile(DRAWINGS), 'no drawings in INKLING_DATA')
+    def test_drawings(self):
+        """What the network that ships was never taught: people's drawings."""
+        result = self.numbers('evaluate', '--data', DRAWINGS)
+        self.assertGreater(result['count'], 5000)
+        self.assertGreaterEqual(result['accuracy'], 0.98)
+        pretrained = os.path.join(ROOT, 'model/pretrained')
+        self.assertLessEqual(os.path.getsize(os.path.join(pretrained, 'inkling.safetensors')), 3000000)
+        with open(os.path.join(pretrained, 'inkling.log'), encoding='utf-8') as log:
+            self.assertIn(' --data mnist,strokes --validation 5000 ', log.readline())
 
     def test_out(self):
         self.write('one.png', png(200, 200, a_one))

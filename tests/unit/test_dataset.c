@@ -367,7 +367,7 @@ mnist_comes_from_a_mirror_once(void **state)
         assert_int_equal(stat(path_of("cache/mnist/t10k-labels-idx1-ubyte.gz"), &info), 0);
         assert_int_equal(info.st_size, 4542);
         if (round == 0) {
-            assert_true(watch.calls > 0);
+            assert_in_range(watch.calls, 1, 2 * 11); /* a line each tenth of each file */
             assert_non_null(strstr(watch.last, "downloading t10k-labels-idx1-ubyte.gz: 100 %"));
             (void)snprintf(mirror, sizeof(mirror), "file:///nonexistent"); /* the cache suffices */
         }
