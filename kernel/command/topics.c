@@ -5,9 +5,8 @@
 #include "kernel/command/help.h"
 
 const char ink_help_introduction[] =
-    "Inkling is a digit classifier that you can look into. The same words work in\n"
-    "three places: as a line in a notebook's cell, as a subcommand of the program\n"
-    "'inkling', and over HTTP.\n"
+    "Inkling is a digit classifier that you can look into. The same words work\n"
+    "as a line in a notebook's cell and as a subcommand of the program 'inkling'.\n"
     "\n"
     "  draw                     draw a digit and watch the network\n"
     "  predict test[42]         ask about a picture\n"

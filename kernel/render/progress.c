@@ -156,8 +156,12 @@ ink_progress_line(struct ink_buf *text, const struct ink_train_progress *progres
 {
     ink_buf_printf(text, "epoch %d/%d ", progress->epoch, progress->epoch_count);
     ink_text_bar(text, (double)share_done(progress), 8);
-    ink_buf_printf(text, " %3.0f %%  loss %.4f  accuracy ", (double)share_done(progress) * 100,
-                   progress->loss);
+    ink_buf_printf(text, " %3.0f %%  ", (double)share_done(progress) * 100);
+    if (progress->step == 0) { /* nothing is measured yet */
+        ink_buf_puts(text, state == INK_PROGRESS_RUNS ? "starting" : "stopped");
+        return;
+    }
+    ink_buf_printf(text, "loss %.4f  accuracy ", progress->loss);
     ink_text_percent(text, progress->accuracy);
     ink_buf_puts(text, "  ");
     ink_text_count(text, llround(progress->images_per_s));

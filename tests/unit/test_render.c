@@ -395,7 +395,7 @@ test_progress(void **state)
     progress->validation_loss = progress->validation_accuracy = (double)NAN;
     for (int step = 0; step <= 3; step++) {
         INK_CLEANUP(ink_bundle_fini) struct ink_bundle bundle = {0};
-        const char *svg;
+        const char *svg, *text;
 
         ink_progress_show(progress, hostile, step < 3 ? INK_PROGRESS_RUNS : INK_PROGRESS_STOPPED,
                           &bundle);
@@ -404,6 +404,9 @@ test_progress(void **state)
         assert_null(strstr(svg, "nan"));
         assert_null(strstr(svg, "inf"));
         assert_null(strstr(svg, "<script"));
+        text = ink_bundle_find(&bundle, INK_MIME_TEXT)->bytes;
+        assert_int_equal(strstr(text, "starting") != NULL, step < 2);
+        assert_int_equal(strstr(text, "loss nan") != NULL, step >= 2); /* as the test has it */
         assert_int_equal(ink_bundle_find(&bundle, INK_MIME_HTML) != NULL, step == 3);
         progress->epoch = 1;
         progress->epoch_count = 2;
