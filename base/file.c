@@ -57,14 +57,16 @@ sync_dir(const char *dir, struct ink_err *err)
     return INK_OK;
 }
 
+/* Failures name `path`, the file that was asked for. */
 static enum ink_status
-write_temporary(const char *temporary, const void *bytes, size_t size, struct ink_err *err)
+write_temporary(const char *temporary, const char *path, const void *bytes, size_t size,
+                struct ink_err *err)
 {
     INK_CLEANUP(ink_closep) int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 
     if (fd < 0)
-        return ink_fail_errno(err, "cannot create '%s'", temporary);
-    return write_all(fd, temporary, bytes, size, err);
+        return ink_fail_errno(err, "cannot create '%s'", path);
+    return write_all(fd, path, bytes, size, err);
 }
 
 enum ink_status
@@ -79,7 +81,7 @@ ink_file_write(const char *path, const void *bytes, size_t size, struct ink_err 
     append_parent(&parent, path);
     if ((status = ink_buf_check(&temporary, err)) || (status = ink_buf_check(&parent, err)))
         return status;
-    status = write_temporary(temporary.bytes, bytes, size, err);
+    status = write_temporary(temporary.bytes, path, bytes, size, err);
     if (!status && rename(temporary.bytes, path) < 0)
         status = ink_fail_errno(err, "cannot replace '%s'", path);
     if (status) {

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/limits.h"
 #include "base/parse.h"
+#include "base/suggest.h"
 
 enum {
     WORD_MAX = 12,
@@ -91,44 +92,15 @@ ink_arch_find(const struct ink_arch *arch, const char *name)
     return -1;
 }
 
-/* Levenshtein distance of two words below WORD_SIZE. */
-static int
-distance(const char *a, const char *b)
-{
-    int row[WORD_SIZE + 1], b_size = (int)strlen(b);
-
-    for (int j = 0; j <= b_size; j++)
-        row[j] = j;
-    for (int i = 1; a[i - 1]; i++) {
-        int diagonal = row[0];
-
-        row[0] = i;
-        for (int j = 1; j <= b_size; j++) {
-            int best = diagonal + (a[i - 1] != b[j - 1]);
-
-            diagonal = row[j];
-            if (row[j] + 1 < best)
-                best = row[j] + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            row[j] = best;
-        }
-    }
-    return row[b_size];
-}
-
 static enum ink_status
 unknown_op(const struct parser *parser)
 {
     const char *word = parser->word[0];
-    int nearest = 0;
+    const char *similar = ink_suggest(word, op_words, INK_OP_COUNT);
 
-    for (int op = 1; op < INK_OP_COUNT; op++)
-        if (distance(word, op_words[op]) < distance(word, op_words[nearest]))
-            nearest = op;
-    if (distance(word, op_words[nearest]) <= 3)
+    if (similar)
         return ink_fail(parser->err, INK_BADARG, "line %d: unknown op '%.40s', did you mean %s?",
-                        parser->line, word, op_words[nearest]);
+                        parser->line, word, similar);
     return ink_fail(parser->err, INK_BADARG,
                     "line %d: unknown op '%.40s', expected conv, dense, relu, maxpool, ...",
                     parser->line, word);

@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/parse.h"
+#include "base/suggest.h"
 #include "kernel/command/command.h"
 #include "kernel/command/command_priv.h"
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/suggest.h"
 #include "kernel/command/command_priv.h"
 #include "kernel/command/pictures.h"
 #include "kernel/command/session.h"

@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/parse.h"
+#include "base/suggest.h"
 #include "kernel/command/activation.h"
 #include "kernel/command/command_priv.h"
 #include "kernel/command/models.h"

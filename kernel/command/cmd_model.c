@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/suggest.h"
 #include "kernel/command/command_priv.h"
 #include "kernel/command/describe.h"
 #include "kernel/command/models.h"

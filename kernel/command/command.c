@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/suggest.h"
 #include "kernel/command/command_priv.h"
 #include "kernel/render/write.h"
 

@@ -142,12 +142,6 @@ INK_MUST_CHECK enum ink_status ink_command_find_or_suggest(const char *name,
 const struct ink_option *ink_option_find(const struct ink_command *command, const char *name);
 
 /*
- * The most similar of `count` words, if it is similar enough to be what was meant; else NULL.
- * Source: Damerau 1964 (optimal string alignment distance).
- */
-const char *ink_suggest(const char *word, const char *const *candidates, size_t count);
-
-/*
  * Check words (without the command's name) against a command's row. Options may stand anywhere,
  * as --name value or --name=value; `--` ends them; -o is --save where there is one.
  *

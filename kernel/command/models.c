@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/parse.h"
+#include "base/suggest.h"
 #include "kernel/command/session.h"
 #include "model/store.h"
 

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/parse.h"
 #include "base/rng.h"
+#include "base/suggest.h"
 #include "kernel/command/predict.h"
 #include "kernel/render/text.h"
 #include "model/trainer.h"

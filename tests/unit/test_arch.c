@@ -100,6 +100,7 @@ bad_lines_say_what_was_expected(void **state)
         enum ink_status status;
     } table[] = {
         {"c: conw 8 3x3", "line 2: unknown op 'conw', did you mean conv?", INK_BADARG},
+        {"c: bar", "unknown op 'bar', expected conv, dense,", INK_BADARG},
         {"c: batchnom", "did you mean batchnorm?", INK_BADARG},
         {"c: elephantine", "expected conv, dense", INK_BADARG},
         {"c: conv 8", "too few arguments, expected: conv FILTERS", INK_BADARG},

@@ -2,6 +2,7 @@
 #include <ctype.h>
 
 #include "base/parse.h"
+#include "base/suggest.h"
 #include "command_fixture.h"
 #include "kernel/command/command.h"
 #include "kernel/command/help.h"

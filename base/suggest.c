@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include <string.h>
+#include "base/suggest.h"
 
-#include "kernel/command/command.h"
+#include <string.h>
 
 enum { WORD_MAX = 32 }; /* longer words get no suggestion */
 
