@@ -13,13 +13,14 @@
 #include "kernel/command/models.h"
 #include "kernel/command/predict.h"
 #include "kernel/command/session.h"
+#include "kernel/command/train_data.h"
 #include "kernel/command/train_options.h"
 #include "kernel/render/progress.h"
 #include "kernel/render/table.h"
 #include "kernel/render/text.h"
 #include "model/store.h"
 
-enum { UPDATE_MS = 100, DATA_MAX = 8 }; /* between two updates of the display; data sets mixed */
+enum { UPDATE_MS = 100 }; /* between two updates of the display */
 
 /* A run, as its observer sees it. */
 struct run {
@@ -50,101 +51,6 @@ check_folder(const struct ink_args *args, const char *option, struct ink_err *er
     if (access(folder, W_OK | X_OK) != 0)
         return ink_fail_errno(err, "--%s: cannot write '%.100s'", option, path);
     return INK_OK;
-}
-
-/* ---- data ---- */
-
-/* The training rows of one data set, or of several, mixed: "mnist,strokes". */
-static enum ink_status
-load_train(struct run *run, struct ink_err *err)
-{
-    struct ink_session *session = run->ctx->session;
-    const char *at = ink_args_text(run->args, "data");
-    struct ink_dataset *sets[DATA_MAX] = {0};
-    size_t count = 0;
-    enum ink_status status = INK_OK;
-
-    if (!at)
-        at = ink_session_data_name(session);
-    while (status == INK_OK && *at) {
-        size_t size = strcspn(at, ",");
-        INK_CLEANUP(ink_freep) char *name = strndup(at, size);
-
-        if (!name)
-            status = ink_fail(err, INK_NOMEM, "out of memory");
-        else if (count == DATA_MAX)
-            status = ink_fail(err, INK_TOOBIG, "--data: more than %d data sets", DATA_MAX);
-        else if (size > 0)
-            status = ink_session_dataset(session, name, INK_TRAIN, run->ctx, &sets[count], err);
-        count += status == INK_OK && size > 0;
-        at += size + (at[size] == ',');
-    }
-    if (status == INK_OK && count == 0)
-        status = ink_fail(err, INK_BADARG, "--data: no data set in '%.64s'",
-                          ink_args_text(run->args, "data"));
-    if (status == INK_OK && count == 1)
-        run->train = ink_dataset_ref(sets[0]);
-    else if (status == INK_OK)
-        status = ink_dataset_join(sets, count, &run->train, err);
-    for (size_t i = 0; i < count; i++)
-        ink_dataset_unref(sets[i]);
-    return status;
-}
-
-/* Copy some rows into a set of their own. */
-static enum ink_status
-copy_rows(const struct ink_dataset *from, size_t first, size_t count, const char *name,
-          struct ink_dataset **out_set, struct ink_err *err)
-{
-    enum ink_status status = ink_dataset_create(name, count, out_set, err);
-
-    if (status != INK_OK)
-        return status;
-    memcpy((*out_set)->pixels, from->pixels + first * INK_PICTURE_SIZE, count * INK_PICTURE_SIZE);
-    memcpy((*out_set)->labels, from->labels + first, count);
-    return INK_OK;
-}
-
-/* Keep the last `count` training pictures for validation. */
-static enum ink_status
-hold_out(struct run *run, size_t count, struct ink_err *err)
-{
-    INK_CLEANUP(ink_dataset_unrefp) struct ink_dataset *all = run->train;
-    char name[128];
-    enum ink_status status;
-
-    run->train = NULL;
-    if (count >= all->count)
-        return ink_fail(err, INK_BADARG,
-                        "--validation: %zu pictures of %zu, expected fewer than there are", count,
-                        all->count);
-    (void)snprintf(name, sizeof(name), "%s held out", all->name);
-    status = copy_rows(all, all->count - count, count, name, &run->validation, err);
-    if (status == INK_OK)
-        status = copy_rows(all, 0, all->count - count, all->name, &run->train, err);
-    return status;
-}
-
-static enum ink_status
-load_validation(struct run *run, struct ink_err *err)
-{
-    const char *what = ink_args_text(run->args, "validation");
-    const char *data = ink_args_text(run->args, "data");
-    int64_t count;
-
-    if (strcmp(what, "none") == 0)
-        return INK_OK;
-    if (ink_parse_int("", what, 1, INT32_MAX, &count, NULL) == INK_OK)
-        return hold_out(run, (size_t)count, err);
-    if (strcmp(what, "test") == 0) {
-        char first[256] = "";
-
-        if (data) /* the first of several */
-            (void)snprintf(first, sizeof(first), "%.*s", (int)strcspn(data, ","), data);
-        return ink_session_dataset(run->ctx->session, data ? first : NULL, INK_TEST, run->ctx,
-                                   &run->validation, err);
-    }
-    return ink_session_dataset(run->ctx->session, what, INK_TEST, run->ctx, &run->validation, err);
 }
 
 /* ---- the network to start from ---- */
@@ -372,9 +278,7 @@ run_train(const struct ink_context *ctx, const struct ink_args *args, struct ink
     if (status == INK_OK)
         status = check_folder(args, "log", err);
     if (status == INK_OK)
-        status = load_train(&run, err);
-    if (status == INK_OK)
-        status = load_validation(&run, err);
+        status = ink_train_data_load(ctx, args, &run.train, &run.validation, err);
     if (status == INK_OK)
         status = load_start(&run, err);
     if (status == INK_OK)

@@ -15,7 +15,7 @@ const struct ink_option ink_train_option[] = { /* as many as the header says */
      .help = "learn from these data sets, mixed, instead of the session's"},
     {.name = "validation", .type = INK_OPTION_TEXT, .metavar = "WHAT", .fallback = "test",
      .help = "measure after each epoch on: 'test', the test half; a number of training pictures "
-             "held out; a data set; 'none'"},
+             "held out, the last of each data set; a data set; 'none'"},
     {.name = "epochs", .type = INK_OPTION_INT, .metavar = "N", .fallback = "5", .min = 1, .max = 1000,
      .help = "go through the data that often"},
     {.name = "batch", .type = INK_OPTION_INT, .metavar = "N", .fallback = "128", .min = 1, .max = 4096,
