@@ -190,7 +190,7 @@ fetch(const struct places *places, const struct published_file *file, struct ink
                                                 : "the download of MNIST was cancelled");
     }
     return ink_fail(
-        err, INK_NOTFOUND, "no MNIST: %s%.40s%s, not in '%.40s', download failed: %.120s",
+        err, INK_NOTFOUND, "no MNIST: %s%.60s%s, not in '%.60s', download failed: %.120s",
         places->data_dir[0] ? "not in '" : "INKLING_DATA is not set", places->data_dir,
         places->data_dir[0] ? "' (INKLING_DATA)" : "", places->cache_dir, cause.message);
 }
