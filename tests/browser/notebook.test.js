@@ -27,6 +27,8 @@ before(async () => {
         ? { url: process.env.INKLING_URL, token: process.env.INKLING_TOKEN || '', stop: async () => {} }
         : await startClassic();
     rest = new Rest(server);
+    // Notebook 7.4.7 can loop for ever while it removes a cell's toolbar as all cells run, with or without outputs of ours.
+    if (KIND === 'notebook7') await rest.set('@jupyterlab/cell-toolbar-extension:plugin', { showToolbar: false });
     browser = await launch();
 });
 

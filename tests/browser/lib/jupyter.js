@@ -123,6 +123,16 @@ export class Rest {
         return (await this.call('GET', `contents/${path}`)).content;
     }
 
+    /** Change a setting of JupyterLab or Notebook 7. */
+    async set(plugin, value) {
+        const response = await fetch(`${this.url}lab/api/settings/${plugin}`, {
+            method: 'PUT',
+            headers: { Authorization: `token ${this.token}`, 'Content-Type': 'application/json' },
+            body: JSON.stringify({ raw: JSON.stringify(value) }),
+        });
+        if (!response.ok) throw new Error(`setting ${plugin}: ${response.status}`);
+    }
+
     /** End all kernels, so that the next page begins with none. */
     async endSessions() {
         for (const { id } of await this.call('GET', 'sessions')) await this.call('DELETE', `sessions/${id}`);
