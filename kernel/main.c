@@ -2,6 +2,7 @@
 /* main: the program's subcommands; what they do is elsewhere. */
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,12 +10,14 @@
 #include "base/cleanup.h"
 #include "kernel/command/cell.h"
 #include "kernel/command/command.h"
+#include "kernel/command/models.h"
 #include "kernel/command/session.h"
 #include "kernel/command/version.h"
 #include "kernel/http/serve.h"
 #include "kernel/install.h"
 #include "kernel/notebook.h"
 #include "kernel/terminal.h"
+#include "model/store.h"
 
 static atomic_bool cancel;
 
@@ -108,6 +111,57 @@ static const struct {
 
 /* ---- commands ---- */
 
+/* The number of the network in use; 0 if none can be had. */
+static unsigned long long
+newest_serial(struct ink_session *session)
+{
+    INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *snapshot = NULL;
+
+    return ink_session_snapshot(session, &snapshot, NULL) == INK_OK ? ink_snapshot_serial(snapshot)
+                                                                    : 0;
+}
+
+/* Put the network in use into the store, as the newest version of "last". */
+static enum ink_status
+keep_newest(struct ink_session *session, int *out_version, struct ink_err *err)
+{
+    INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *snapshot = NULL, *renamed = NULL;
+    const char *store;
+    enum ink_status status = ink_session_snapshot(session, &snapshot, err);
+
+    if (!status)
+        status = ink_session_store(session, &store, err);
+    if (!status)
+        status = ink_model_rename(snapshot, "last", &renamed, err);
+    return status ? status : ink_store_publish(store, renamed, out_version, err);
+}
+
+/*
+ * A session ends with its command here, unlike in a notebook: weights that were trained are kept,
+ * and whoever chose a network or data set is told that it was for nothing.
+ */
+static void
+end_session(struct ink_session *session, const struct ink_args *args, bool is_trained)
+{
+    const char *name = args->command->name;
+    struct ink_err err;
+    int version;
+
+    if (is_trained && !ink_args_has(args, "save")) {
+        if (keep_newest(session, &version, &err) == INK_OK)
+            (void)fprintf(stderr, "inkling: %s: kept as last:%d; --model last takes it\n", name,
+                          version);
+        else
+            (void)complain(name, &err);
+    } else if ((args->command->flags & INK_CHANGES_SESSION) && args->word_count > 0 &&
+               (strcmp(args->word[0], "use") == 0 || strcmp(args->word[0], "new") == 0)) {
+        (void)fprintf(stderr,
+                      "inkling: %s: this ends with the command: in a shell give --%s to those that "
+                      "are to use it\n",
+                      name, name);
+    }
+}
+
 static int
 run_command(struct ink_session *session, int argc, const char *const argv[])
 {
@@ -117,16 +171,22 @@ run_command(struct ink_session *session, int argc, const char *const argv[])
     struct ink_context ctx = {session, &terminal.sink, &cancel, ""};
     const struct ink_command *command;
     const struct ink_bundle_item *text;
+    unsigned long long before;
     struct ink_err err;
     enum ink_status status;
+    bool trains;
 
     if (ink_command_find_or_suggest(argv[0], &command, &err) != INK_OK)
         return complain(NULL, &err);
     if (ink_args_parse(command, argv + 1, (size_t)argc - 1, &args, &err) != INK_OK)
         return complain(argv[0], &err);
+    trains = command == ink_command_find("train");
+    before = trains ? newest_serial(session) : 0;
     ink_terminal_init(&terminal, args.is_json);
     status = ink_command_run(&ctx, &args, &bundle, &err);
     ink_terminal_end(&terminal);
+    if (status == INK_OK || status == INK_CANCELLED)
+        end_session(session, &args, trains && newest_serial(session) != before);
     if (status != INK_OK)
         return complain(argv[0], &err);
     text = ink_bundle_find(&bundle, INK_MIME_TEXT);

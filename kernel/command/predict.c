@@ -143,7 +143,9 @@ ink_prediction_to_json(const struct ink_prediction *prediction, const char *sour
 {
     struct ink_json *json = ink_json_object();
 
-    ink_json_set_int(json, "prediction", prediction->prediction);
+    ink_json_set(json, "prediction",
+                 prediction->preparation.is_empty ? ink_json_from_null()
+                                                  : ink_json_from_int(prediction->prediction));
     ink_json_set(json, "probabilities",
                  ink_json_from_floats(prediction->probabilities, INK_CLASS_COUNT));
     ink_json_set_double(json, "elapsed_ms", round(prediction->elapsed_ms * 1e4) / 1e4);

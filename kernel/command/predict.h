@@ -55,6 +55,8 @@ INK_MUST_CHECK enum ink_status ink_predict_bytes(struct ink_predictor *predictor
  * {"prediction":7,"probabilities":[...],"elapsed_ms":0.21,"source":"7.png","label":7,
  *  "model":{"name":"inkling","version":1},"preparation":["dark on light", ...],"empty":false}
  *
+ * The prediction of an empty picture is null.
+ *
  *   source   what was asked about; NULL = left out
  *   label    the truth where it is known; -1 = left out
  */

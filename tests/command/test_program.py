@@ -214,7 +214,7 @@ class Numbers(Program):
         pretrained = os.path.join(ROOT, 'model/pretrained')
         self.assertLessEqual(os.path.getsize(os.path.join(pretrained, 'inkling.safetensors')), 3000000)
         with open(os.path.join(pretrained, 'inkling.log'), encoding='utf-8') as log:
-            self.assertIn(' --data mnist,strokes --validation 5000 ', log.readline())
+            self.assertIn(' --data mnist,mnist,strokes --validation 5000 ', log.readline())
 
     def test_out(self):
         self.write('one.png', png(200, 200, a_one))
@@ -253,9 +253,21 @@ class Training(Program):
     def test_lines_in_a_log(self):
         code, out, err = self.run_it(*self.WORDS, '--epochs', '2')
         self.assertEqual(code, 0)
-        self.assertEqual(len(err.splitlines()), 2, err)  # one an epoch, nothing redrawn
+        self.assertEqual(len(err.splitlines()), 3, err)  # one an epoch, nothing redrawn, and where it is kept
         self.assertNotIn('\r', err)
         self.assertEqual(out.count('\n'), 1)
+
+    def test_what_was_trained_is_kept(self):
+        """A shell has no session: weights that nobody saved go to the store as `last`; choices are said to be for nothing."""
+        for version in (1, 2):
+            code, _, err = self.run_it(*self.WORDS, '--epochs', '1')
+            self.assertEqual(code, 0, err)
+            self.assertIn(f'kept as last:{version}; --model last takes it', err)
+        self.assertEqual(self.numbers('model', 'describe', 'last')['version'], 2)
+        for words in (('model', 'use', 'last'), ('model', 'new', 'mine', 'conv1')):
+            code, _, err = self.run_it(*words)
+            self.assertEqual(code, 0, err)
+            self.assertIn('give --model to those', err)
 
     def test_interrupt(self):
         """Ctrl-C: stops soon, saves what was asked for, says so, 130."""

@@ -85,6 +85,7 @@ class Native(ServerCase):
         self.assertNotIn('layers', answer)
         empty = self.post('/api/v1/predict', {'strokes': []}).json
         self.assertTrue(empty['empty'])
+        self.assertIsNone(empty['prediction'])
         self.assertEqual(set(base64.b64decode(empty['picture'])), {0})
 
     def test_verbose_shows_every_layer(self):
