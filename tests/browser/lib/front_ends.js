@@ -124,19 +124,19 @@ class Lab {
     }
 
     /**
-     * Run all cells. Now and then JupyterLab drops the request, whatever the kernel, when it comes just as the kernel's
-     * session begins: the prompts stay as they were, and nothing was sent.
+     * Run all cells. Now and then JupyterLab drops a request, whatever the kernel, when it comes just as the kernel's
+     * session begins: a prompt stays empty though no cell runs, and nothing was sent. Then it is asked again.
      */
     async runAll() {
-        const before = (await this.prompts()).join();
-        for (let i = 0, pressed = false; i < 600; i++) {
-            if ((await this.chooseKernel()) || !pressed || (i % 30 === 0 && (await this.prompts()).join() === before)) {
+        for (let i = 0, idle = 0; i < 600; i++) {
+            if ((await this.chooseKernel()) || i === 0 || idle === 30) {
                 await this.menu('Run', /^Run All Cells/);
-                pressed = true;
+                idle = 0;
             }
             await new Promise((done) => setTimeout(done, 200));
             const prompts = await this.prompts();
             if (prompts.length > 0 && prompts.every((text) => /\[\d+\]/.test(text))) return;
+            idle = prompts.some((text) => text.includes('*')) ? 0 : idle + 1;
         }
         throw new Error('the cells did not run within two minutes');
     }
