@@ -42,24 +42,31 @@ class Comms(EchoCase):
         self.assertEqual(self.states(self.client.until_idle(msg_id)), ['busy', 'idle'])
         self.assertNotIn(comm_id, self.comms())
 
-    def test_reply_first_then_busy_and_idle_after_quiet(self):
-        comm_id = self.opened()
-        time.sleep(0.2)
-        sent, start = [], time.monotonic()
+    def drawn(self, comm_id):
+        """Send ten frames as a drawing hand does: their ids, the statuses that came meanwhile, the longest pause (s)."""
+        sent, pause, last = [], 0, time.monotonic()
         for i in range(10):
             sent.append(self.client.send('comm_msg', {'comm_id': comm_id, 'data': {'i': i}}))
+            pause, last = max(pause, time.monotonic() - last), time.monotonic()
             answer = self.client.until(lambda m: m['msg_type'] in ('comm_msg', 'status')
                                        and m['parent_header']['msg_id'] == sent[-1])
             self.assertEqual(answer['msg_type'], 'comm_msg', 'a status came before the answer')
             time.sleep(0.02)
-        while_drawing = [m for m in self.client.seen if m['msg_type'] == 'status' and m['parent_header']['msg_id'] in sent]
-        self.assertEqual(while_drawing, [])
-        self.assertGreater(time.monotonic() - start, 0.15)
-        for msg_id in sent:
-            messages = self.client.until_idle(msg_id, timeout=2)
-            self.assertEqual(self.states(messages), ['busy', 'idle'])
-        last = max(m['header']['date'] for m in self.client.seen[-2:])
-        self.assertIsNotNone(last)
+        return sent, [m for m in self.client.seen if m['msg_type'] == 'status' and m['parent_header']['msg_id'] in sent], pause
+
+    def test_reply_first_then_busy_and_idle_after_quiet(self):
+        comm_id = self.opened()
+        for _ in range(10):
+            time.sleep(0.2)
+            sent, while_drawing, pause = self.drawn(comm_id)
+            if pause > 0.08:
+                continue  # this client was too slow: to the kernel, that was the quiet
+            self.assertEqual(while_drawing, [])
+            for msg_id in sent:
+                messages = self.client.until_idle(msg_id, timeout=2)
+                self.assertEqual(self.states(messages), ['busy', 'idle'])
+            return
+        self.skipTest('this machine is too busy to draw without a pause')
 
     def test_statuses_come_before_those_of_other_requests(self):
         comm_id = self.opened()
