@@ -72,11 +72,12 @@ add_row(struct ink_table *table, const struct asked *asked)
     INK_CLEANUP(ink_buf_fini) struct ink_buf percent = {0};
 
     ink_table_add(table, asked->picked.source);
-    if (prediction->preparation.is_empty)
+    if (prediction->preparation.is_empty) {
         ink_table_add(table, "empty");
-    else
+    } else {
         ink_table_addf(table, "%d", prediction->prediction);
-    ink_text_percent(&percent, (double)prediction->probabilities[prediction->prediction]);
+        ink_text_percent(&percent, (double)prediction->probabilities[prediction->prediction]);
+    }
     ink_table_add(table, ink_buf_text(&percent));
     if (asked->picked.label < 0)
         ink_table_add(table, "");

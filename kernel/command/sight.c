@@ -12,12 +12,12 @@ put_line(const struct ink_sight *sight, const char *gap, struct ink_buf *buf)
 {
     const struct ink_prediction *prediction = sight->prediction;
 
-    if (prediction->preparation.is_empty)
+    if (prediction->preparation.is_empty) {
         ink_buf_puts(buf, "nothing to see: an empty picture");
-    else
-        ink_buf_printf(buf, "%d", prediction->prediction);
-    ink_buf_puts(buf, gap);
-    ink_text_percent(buf, (double)prediction->probabilities[prediction->prediction]);
+    } else {
+        ink_buf_printf(buf, "%d%s", prediction->prediction, gap);
+        ink_text_percent(buf, (double)prediction->probabilities[prediction->prediction]);
+    }
     if (sight->source) {
         ink_buf_puts(buf, gap);
         ink_text_clean(buf, sight->source);
