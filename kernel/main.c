@@ -17,6 +17,7 @@
 #include "kernel/install.h"
 #include "kernel/notebook.h"
 #include "kernel/terminal.h"
+#include "model/predictor.h"
 #include "model/store.h"
 
 static atomic_bool cancel;
@@ -253,6 +254,20 @@ run(struct ink_session *session, int argc, const char *const argv[])
     return run_command(session, argc, argv);
 }
 
+/* INKLING_CPU is for those who compare: a word that chose nothing would mislead them. */
+static enum ink_status
+check_compute(struct ink_err *err)
+{
+    const char *wanted = getenv("INKLING_CPU"); /* NOLINT(concurrency-mt-unsafe): no thread yet */
+
+    if (!wanted || strcmp(wanted, ink_compute_name()) == 0)
+        return INK_OK;
+    return ink_fail(err, INK_BADARG,
+                    "INKLING_CPU: '%.32s' is nothing this processor can do, expected avx512, avx2, "
+                    "baseline or reference; unset, it is %s",
+                    wanted, ink_compute_name());
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -263,7 +278,7 @@ main(int argc, char *argv[])
     struct ink_err err;
     int code, first = take_options(argc, words, &options, &err);
 
-    if (first < 0)
+    if (first < 0 || check_compute(&err) != INK_OK)
         return complain(NULL, &err);
     if (first < argc && strcmp(words[first], "kernel") == 0)
         options.serve = ink_serve_background; /* beside the cells */

@@ -216,6 +216,16 @@ class Numbers(Program):
         with open(os.path.join(pretrained, 'inkling.log'), encoding='utf-8') as log:
             self.assertIn(' --data mnist,mnist,strokes --validation 5000 ', log.readline())
 
+    def test_compute(self):
+        """INKLING_CPU: the words that this processor knows; another one is refused, not ignored."""
+        self.write('one.png', png(200, 200, a_one))
+        for word in ('baseline', 'reference'):
+            code, out, err = self.run_it('predict', 'one.png', '--json', env={**self.env, 'INKLING_CPU': word})
+            self.assertEqual((code, json.loads(out)['prediction']), (0, 1), err)
+        code, out, err = self.run_it('predict', 'one.png', env={**self.env, 'INKLING_CPU': 'abacus'})
+        self.assertEqual((code, out), (64, ''))
+        self.assertIn("INKLING_CPU: 'abacus'", err)
+
     def test_out(self):
         self.write('one.png', png(200, 200, a_one))
         for ending, start in (('png', b'\x89PNG'), ('html', b'<!DOCTYPE html>'), ('json', b'{'), ('txt', b'1 ')):
