@@ -132,6 +132,7 @@ test('component: undo and redo restore the pixels exactly, over 100 strokes', ()
         assert.equal(await picture(), expected, `after undo to stroke ${i}`);
     }
     await undo.click();
+    await settled();
     assert.equal(await undo.isDisabled(), true);
     assert.equal(await view.ink(), 0);
     const redo = view.host.getByRole('button', { name: 'Redo' });
