@@ -117,9 +117,10 @@ export class View {
         });
     }
 
-    /** How many pixels have ink. */
+    /** How many pixels have ink, once what was asked for is painted: that is with the next frame. */
     ink() {
-        return this.canvas.evaluate((canvas) => {
+        return this.canvas.evaluate(async (canvas) => {
+            await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
             const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
             let count = 0;
             for (let i = 3; i < data.length; i += 4) if (data[i] > 127) count++;
