@@ -10,48 +10,10 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "model/evaluate.h"
-#include "model/history.h"
-#include "model/net.h"
-#include "model/optimizer.h"
 #include "model/snapshot_priv.h"
+#include "model/trainer_priv.h"
 
 enum { PROGRESS_MS = 50 };
-
-/* One thread's share of a mini-batch. */
-struct share {
-    struct ink_workspace workspace;
-    float *gradient; /* [parameter_size] */
-    int count;       /* pictures */
-    double loss;     /* sum */
-    int correct;
-};
-
-struct trainer {
-    const struct ink_train_options *options;
-    const struct ink_dataset *train, *validation;
-    const struct ink_train_observer *observer;
-    const atomic_bool *cancel;
-    const struct ink_snapshot *start;
-
-    struct ink_pool *pool;
-    int thread_count;
-    const struct ink_kernels *kernels;
-    struct ink_plan *plan;
-    float *block, *turned, *average; /* average: NULL when off */
-    struct ink_optimizer_state optimizer;
-    struct share *share; /* [thread_count] */
-
-    uint32_t *order; /* [train->count] rows as this epoch takes them */
-    /* The mini-batch that the threads are at. */
-    size_t batch_first, batch_count;
-    double rate;
-    atomic_bool is_dropped; /* cancelled before all shares were computed: no weight moves */
-
-    struct ink_history history;
-    uint64_t start_ns, progress_ns, publish_ns, validation_ns; /* last: time spent there */
-
-    const struct ink_snapshot *best;
-};
 
 struct ink_train_options
 ink_train_defaults(void)
@@ -115,161 +77,10 @@ check_options(const struct ink_train_options *options, const struct ink_dataset 
     return INK_OK;
 }
 
-/* ---- one mini-batch, on all threads at once ---- */
-
-static bool
-is_cancelled(const struct trainer *trainer)
-{
-    return trainer->cancel && atomic_load(trainer->cancel);
-}
-
-/* Random numbers of one picture of one mini-batch, whoever computes it; shuffles have the odd
- * streams. */
-static void
-seed_picture(const struct trainer *trainer, size_t position, struct ink_rng *rng)
-{
-    uint64_t number =
-        (uint64_t)trainer->history.progress.step * (uint64_t)trainer->options->batch_size;
-
-    ink_rng_init(rng, trainer->options->seed, 2 * (number + position));
-}
-
-/* Loss of one picture, and its gradient over the whole mini-batch, into gradient[10]. */
-static double
-score_loss(const struct trainer *trainer, const float *scores, int label, float *gradient)
-{
-    double smoothing = trainer->options->label_smoothing, highest = (double)scores[0], sum = 0;
-    double loss = 0, share = 1 / (double)trainer->batch_count;
-
-    for (int c = 1; c < INK_CLASS_COUNT; c++)
-        highest = fmax(highest, (double)scores[c]);
-    for (int c = 0; c < INK_CLASS_COUNT; c++)
-        sum += exp((double)scores[c] - highest);
-    for (int c = 0; c < INK_CLASS_COUNT; c++) {
-        double log_probability = (double)scores[c] - highest - log(sum);
-        double target = smoothing / INK_CLASS_COUNT + (c == label ? 1 - smoothing : 0);
-
-        loss -= target * log_probability;
-        gradient[c] = (float)((exp(log_probability) - target) * share);
-    }
-    return loss;
-}
-
-static void
-learn_share(struct trainer *trainer, struct share *share, size_t first)
-{
-    const struct ink_plan *plan = trainer->plan;
-    int last = plan->node_count - 1;
-
-    for (int n = 0; n < share->count && !is_cancelled(trainer); n++) {
-        struct ink_rng *rng = &share->workspace.rng[n];
-        size_t position = first + (size_t)n;
-        size_t row = trainer->order[trainer->batch_first + position];
-
-        seed_picture(trainer, position, rng);
-        ink_augment_apply(&trainer->options->augment, rng,
-                          trainer->train->pixels + row * INK_PICTURE_SIZE,
-                          ink_net_value(plan, &share->workspace, 0, n));
-    }
-    ink_net_forward(plan, trainer->kernels, trainer->block, &share->workspace, share->count);
-    for (int n = 0; n < share->count; n++) {
-        const float *scores = ink_net_value(plan, &share->workspace, last, n);
-        int label =
-            trainer->train->labels[trainer->order[trainer->batch_first + first + (size_t)n]];
-        int answer = 0;
-
-        for (int c = 1; c < INK_CLASS_COUNT; c++)
-            if (scores[c] > scores[answer])
-                answer = c;
-        share->correct += answer == label;
-        share->loss +=
-            score_loss(trainer, scores, label, ink_net_gradient(plan, &share->workspace, last, n));
-    }
-    ink_net_backward(plan, trainer->kernels, trainer->block, trainer->turned, &share->workspace,
-                     share->count, share->gradient);
-}
-
-/* Running statistics move towards the mean of the shares', weighted by their pictures. */
-static void
-move_statistics(struct trainer *trainer)
-{
-    float *running = trainer->block + trainer->plan->parameter_size;
-
-    for (size_t i = 0; i < trainer->plan->statistic_size; i++) {
-        double mean = 0;
-
-        for (int t = 0; t < trainer->thread_count; t++)
-            mean += (double)trainer->share[t].workspace.statistics[i] * trainer->share[t].count;
-        mean /= (double)trainer->batch_count;
-        running[i] += INK_NORM_MOMENTUM * ((float)mean - running[i]);
-    }
-}
-
-/* The average starts as a plain mean: its decay grows to what was asked for. */
-static float
-average_decay(const struct trainer *trainer)
-{
-    double step = (double)trainer->history.progress.step;
-
-    return (float)fmin(trainer->options->average, (1 + step) / (10 + step));
-}
-
-/* A part of all weights: sum the shares' gradients in their order, step, average. */
-static void
-update_part(struct trainer *trainer, size_t from, size_t to)
-{
-    float *sum = trainer->share[0].gradient;
-
-    for (int t = 1; t < trainer->thread_count; t++)
-        if (trainer->share[t].count > 0)
-            trainer->kernels->add(to - from, trainer->share[t].gradient + from, sum + from);
-    ink_optimizer_step(&trainer->optimizer, trainer->kernels, trainer->history.progress.step + 1,
-                       trainer->rate, sum, trainer->block, from, to);
-    if (trainer->average)
-        trainer->kernels->average(to - from, average_decay(trainer), trainer->block + from,
-                                  trainer->average + from);
-}
-
-static void
-step_work(void *self, int thread)
-{
-    struct trainer *trainer = self;
-    struct share *share = &trainer->share[thread];
-    size_t threads = (size_t)trainer->thread_count, number = (size_t)thread;
-    size_t first = trainer->batch_count * number / threads;
-    size_t panel_count = trainer->plan->parameter_size / INK_PANEL;
-    size_t parameters = trainer->plan->parameter_size;
-
-    share->count = (int)(trainer->batch_count * (number + 1) / threads - first);
-    share->loss = 0;
-    share->correct = 0;
-    if (share->count > 0)
-        learn_share(trainer, share, first);
-    else if (thread == 0) /* more threads than pictures: the sum starts here all the same */
-        memset(share->gradient, 0, parameters * sizeof(*share->gradient));
-    if (is_cancelled(trainer))
-        atomic_store(&trainer->is_dropped, true);
-    ink_pool_barrier(trainer->pool);
-    if (atomic_load(&trainer->is_dropped))
-        return;
-
-    update_part(trainer, panel_count * number / threads * INK_PANEL,
-                panel_count * (number + 1) / threads * INK_PANEL);
-    if (thread == 0) {
-        move_statistics(trainer);
-        if (trainer->average)
-            trainer->kernels->average(trainer->plan->statistic_size, average_decay(trainer),
-                                      trainer->block + parameters, trainer->average + parameters);
-    }
-    ink_pool_barrier(trainer->pool);
-
-    ink_plan_turn(trainer->plan, trainer->block, trainer->turned, thread, trainer->thread_count);
-}
-
 /* ---- snapshots ---- */
 
 static enum ink_status
-make_snapshot(const struct trainer *trainer, struct ink_snapshot **out_snapshot,
+make_snapshot(const struct ink_trainer *trainer, struct ink_snapshot **out_snapshot,
               struct ink_err *err)
 {
     const struct ink_record *start = ink_snapshot_record(trainer->start);
@@ -300,7 +111,7 @@ make_snapshot(const struct trainer *trainer, struct ink_snapshot **out_snapshot,
 }
 
 static void
-hand_out(struct trainer *trainer, const struct ink_snapshot *snapshot)
+hand_out(struct ink_trainer *trainer, const struct ink_snapshot *snapshot)
 {
     if (trainer->observer && trainer->observer->on_snapshot)
         trainer->observer->on_snapshot(trainer->observer->self, snapshot);
@@ -308,7 +119,7 @@ hand_out(struct trainer *trainer, const struct ink_snapshot *snapshot)
 }
 
 static enum ink_status
-publish_newest(struct trainer *trainer, struct ink_err *err)
+publish_newest(struct ink_trainer *trainer, struct ink_err *err)
 {
     struct ink_snapshot *snapshot;
     enum ink_status status = make_snapshot(trainer, &snapshot, err);
@@ -323,7 +134,7 @@ publish_newest(struct trainer *trainer, struct ink_err *err)
 /* ---- progress ---- */
 
 static void
-report(struct trainer *trainer)
+report(struct ink_trainer *trainer)
 {
     ink_history_time(&trainer->history, (double)(ink_clock_ns() - trainer->start_ns) / 1e9,
                      (double)trainer->validation_ns / 1e9);
@@ -336,7 +147,7 @@ report(struct trainer *trainer)
 
 /* Evaluate the newest weights; keep them if they are the best so far. */
 static enum ink_status
-validate(struct trainer *trainer, struct ink_err *err)
+validate(struct ink_trainer *trainer, struct ink_err *err)
 {
     struct ink_train_progress *progress = &trainer->history.progress;
     struct ink_evaluation evaluation;
@@ -374,23 +185,18 @@ validate(struct trainer *trainer, struct ink_err *err)
 }
 
 static enum ink_status
-run_step(struct trainer *trainer, struct ink_err *err)
+run_step(struct ink_trainer *trainer, struct ink_err *err)
 {
     const struct ink_train_options *options = trainer->options;
-    double loss = 0;
-    int correct = 0;
+    double loss, accuracy;
+    enum ink_status status;
 
     trainer->rate = ink_schedule_rate(options, trainer->history.progress.step + 1,
                                       trainer->history.progress.step_count);
-    ink_pool_run(trainer->pool, step_work, trainer);
-    if (atomic_load(&trainer->is_dropped))
-        return ink_fail(err, INK_CANCELLED, "cancelled");
-    for (int t = 0; t < trainer->thread_count; t++) {
-        loss += trainer->share[t].loss;
-        correct += trainer->share[t].correct;
-    }
-    ink_history_step(&trainer->history, trainer->rate, loss / (double)trainer->batch_count,
-                     correct / (double)trainer->batch_count);
+    status = ink_trainer_step(trainer, &loss, &accuracy, err);
+    if (status)
+        return status;
+    ink_history_step(&trainer->history, trainer->rate, loss, accuracy);
     if (!isfinite(loss))
         return ink_fail(err, INK_BADDATA,
                         "the loss is not finite at step %lld: try a learning rate below %g",
@@ -404,7 +210,7 @@ run_step(struct trainer *trainer, struct ink_err *err)
 }
 
 static enum ink_status
-run_epoch(struct trainer *trainer, struct ink_err *err)
+run_epoch(struct ink_trainer *trainer, struct ink_err *err)
 {
     size_t count = trainer->train->count, batch = (size_t)trainer->options->batch_size;
     struct ink_rng rng;
@@ -414,7 +220,7 @@ run_epoch(struct trainer *trainer, struct ink_err *err)
     for (size_t first = 0; first < count; first += batch) {
         enum ink_status status;
 
-        if (is_cancelled(trainer))
+        if (ink_trainer_is_cancelled(trainer))
             return ink_fail(err, INK_CANCELLED, "cancelled");
         trainer->batch_first = first;
         trainer->batch_count = count - first < batch ? count - first : batch;
@@ -426,7 +232,7 @@ run_epoch(struct trainer *trainer, struct ink_err *err)
 }
 
 static enum ink_status
-run_epochs(struct trainer *trainer, struct ink_err *err)
+run_epochs(struct ink_trainer *trainer, struct ink_err *err)
 {
     enum ink_status status = INK_OK;
 
@@ -442,30 +248,7 @@ run_epochs(struct trainer *trainer, struct ink_err *err)
 /* ---- a run ---- */
 
 static enum ink_status
-create_shares(struct trainer *trainer, struct ink_err *err)
-{
-    int threads = trainer->thread_count;
-    int capacity = (trainer->options->batch_size + threads - 1) / threads;
-
-    trainer->share = calloc((size_t)threads, sizeof(*trainer->share));
-    if (!trainer->share)
-        return ink_fail(err, INK_NOMEM, "no memory for %d threads", threads);
-    for (int t = 0; t < threads; t++) {
-        enum ink_status status =
-            ink_workspace_init(&trainer->share[t].workspace, trainer->plan, capacity, err);
-
-        if (status)
-            return status;
-        trainer->share[t].workspace.cancel = trainer->cancel;
-        trainer->share[t].gradient = ink_floats(trainer->plan->parameter_size);
-        if (!trainer->share[t].gradient)
-            return ink_fail(err, INK_NOMEM, "no memory for the gradients of %d threads", threads);
-    }
-    return INK_OK;
-}
-
-static enum ink_status
-create_numbers(struct trainer *trainer, struct ink_err *err)
+create_numbers(struct ink_trainer *trainer, struct ink_err *err)
 {
     size_t size = ink_plan_block_size(trainer->plan);
 
@@ -488,7 +271,7 @@ create_numbers(struct trainer *trainer, struct ink_err *err)
 }
 
 static enum ink_status
-trainer_init(struct trainer *trainer, struct ink_err *err)
+trainer_init(struct ink_trainer *trainer, struct ink_err *err)
 {
     const struct ink_train_options *options = trainer->options;
     size_t batch = (size_t)options->batch_size;
@@ -507,18 +290,14 @@ trainer_init(struct trainer *trainer, struct ink_err *err)
         status = create_numbers(trainer, err);
     if (!status)
         status = ink_optimizer_init(&trainer->optimizer, options, trainer->plan, err);
-    return status ? status : create_shares(trainer, err);
+    return status ? status : ink_trainer_shares_create(trainer, err);
 }
 
 static void
-trainer_fini(struct trainer *trainer)
+trainer_fini(struct ink_trainer *trainer)
 {
     ink_pool_destroy(&trainer->pool);
-    for (int t = 0; trainer->share && t < trainer->thread_count; t++) {
-        ink_workspace_fini(&trainer->share[t].workspace);
-        free(trainer->share[t].gradient);
-    }
-    free(trainer->share);
+    ink_trainer_shares_destroy(trainer);
     ink_optimizer_fini(&trainer->optimizer);
     free(trainer->block);
     free(trainer->turned);
@@ -531,7 +310,7 @@ trainer_fini(struct trainer *trainer)
 /* The best validated weights; without any the newest, or those of the start if the newest are no
  * numbers. */
 static enum ink_status
-finish(struct trainer *trainer, enum ink_status status, struct ink_train_result *out_result,
+finish(struct ink_trainer *trainer, enum ink_status status, struct ink_train_result *out_result,
        struct ink_err *err)
 {
     out_result->is_cancelled = status == INK_CANCELLED;
@@ -562,7 +341,7 @@ ink_train_run(const struct ink_snapshot *start, const struct ink_dataset *train,
               const struct ink_train_observer *observer, const atomic_bool *cancel,
               struct ink_train_result *out_result, struct ink_err *err)
 {
-    INK_CLEANUP(ink_freep) struct trainer *trainer = NULL;
+    INK_CLEANUP(ink_freep) struct ink_trainer *trainer = NULL;
     enum ink_status status;
 
     assert(start && train && options && out_result);

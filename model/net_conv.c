@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/* net_conv: convolutions and dense layers, forward and backward. */
+#include <string.h>
+
+#include "model/net_run.h"
+
+/* ---- padding ---- */
+
+/* How a picture is laid into a larger one of zeros. */
+struct spread {
+    int height, width; /* of the large one */
+    int top, left, step;
+};
+
+static void
+spread_picture(const float *x, struct ink_shape shape, struct spread to, float *out)
+{
+    size_t channels = ink_channels_of(shape);
+
+    memset(out, 0, (size_t)to.height * (size_t)to.width * channels * sizeof(*out));
+    for (int row = 0; row < shape.height; row++) {
+        const float *from = x + (size_t)row * (size_t)shape.width * channels;
+        float *at = out + (size_t)((to.top + row * to.step) * to.width + to.left) * channels;
+
+        if (to.step == 1)
+            memcpy(at, from, (size_t)shape.width * channels * sizeof(*at));
+        for (int column = 0; to.step > 1 && column < shape.width; column++)
+            memcpy(at + (size_t)(column * to.step) * channels, from + (size_t)column * channels,
+                   channels * sizeof(*at));
+    }
+}
+
+/* Input picture n of a conv, with its padding. */
+static const float *
+padded_input(const struct ink_run *run, const struct ink_plan_node *at, const float *x, size_t n)
+{
+    int pad = at->node->pad;
+
+    x += n * ink_shape_count(at->in);
+    if (!at->has_padding)
+        return x;
+    spread_picture(x, at->in,
+                   (struct spread){at->in.height + 2 * pad, at->in.width + 2 * pad, pad, pad, 1},
+                   run->workspace->padded);
+    return run->workspace->padded;
+}
+
+/* Output gradient n of a conv, spread and padded for its turned form. */
+static const float *
+padded_gradient(const struct ink_run *run, const struct ink_plan_node *at, const float *dy,
+                size_t n)
+{
+    struct spread to = {
+        .height = at->in.height + at->conv.kernel_height - 1,
+        .width = at->turned.in_width,
+        .top = at->conv.kernel_height - 1 - at->node->pad,
+        .left = at->conv.kernel_width - 1 - at->node->pad,
+        .step = at->conv.stride,
+    };
+
+    dy += n * ink_shape_count(at->out);
+    if (!at->has_turned_padding)
+        return dy;
+    spread_picture(dy, at->out, to, run->workspace->padded);
+    return run->workspace->padded;
+}
+
+/* ---- forward ---- */
+
+void
+ink_run_weighted(const struct ink_run *run, const struct ink_plan_node *at, const float *x,
+                 float *y)
+{
+    const float *weights = run->block + at->weight_at;
+    const float *bias = at->has_bias ? run->block + at->bias_at : NULL;
+
+    if (at->node->op == INK_OP_DENSE) {
+        struct ink_conv conv = at->conv;
+
+        conv.in_width = conv.out_width = run->count;
+        run->kernels->conv(&conv, x, weights, bias, at->has_relu, y);
+        return;
+    }
+    for (size_t n = 0; n < (size_t)run->count && !ink_run_is_cancelled(run); n++)
+        run->kernels->conv(&at->conv, padded_input(run, at, x, n), weights, bias, at->has_relu,
+                           y + n * ink_shape_count(at->out));
+}
+
+/* ---- backward ---- */
+
+static void
+backward_dense(const struct ink_run *run, const struct ink_plan_node *at, const float *dy,
+               float *dx)
+{
+    struct ink_conv conv = at->conv, turned = at->turned;
+    const float *turned_weights = run->turned + at->turned_at;
+
+    conv.in_width = conv.out_width = turned.in_width = turned.out_width = run->count;
+    run->kernels->conv_weights(&conv, ink_run_value(run, at->node->input[0]), dy, false,
+                               run->gradient + at->weight_at);
+    if (!dx)
+        return;
+    if (at->adds[0])
+        run->kernels->conv_add(&turned, dy, turned_weights, dx);
+    else
+        run->kernels->conv(&turned, dy, turned_weights, NULL, false, dx);
+}
+
+static void
+backward_conv(const struct ink_run *run, const struct ink_plan_node *at, const float *dy, float *dx)
+{
+    const float *x = ink_run_value(run, at->node->input[0]);
+    const float *turned_weights = run->turned + at->turned_at;
+
+    for (size_t n = 0; n < (size_t)run->count && !ink_run_is_cancelled(run); n++) {
+        const float *spread;
+
+        run->kernels->conv_weights(&at->conv, padded_input(run, at, x, n),
+                                   dy + n * ink_shape_count(at->out), n > 0,
+                                   run->gradient + at->weight_at);
+        if (!dx)
+            continue;
+        spread = padded_gradient(run, at, dy, n);
+        if (at->adds[0])
+            run->kernels->conv_add(&at->turned, spread, turned_weights,
+                                   dx + n * ink_shape_count(at->in));
+        else
+            run->kernels->conv(&at->turned, spread, turned_weights, NULL, false,
+                               dx + n * ink_shape_count(at->in));
+    }
+}
+
+void
+ink_run_weighted_back(const struct ink_run *run, const struct ink_plan_node *at, const float *dy,
+                      float *dx)
+{
+    float *bias = run->gradient + at->bias_at;
+
+    memset(bias, 0, ink_panel_channels(at) * sizeof(*bias));
+    if (at->node->has_bias)
+        for (size_t n = 0; n < (size_t)run->count; n++)
+            run->kernels->sum_pixels(ink_pixels_of(at->out), ink_channels_of(at->out),
+                                     dy + n * ink_shape_count(at->out), bias);
+    if (at->node->op == INK_OP_DENSE)
+        backward_dense(run, at, dy, dx);
+    else
+        backward_conv(run, at, dy, dx);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef INK_MODEL_NET_RUN_H
+#define INK_MODEL_NET_RUN_H
+
+/*
+ * net_run: what the functions of all nodes share while a plan runs.
+ *
+ * net_run.c walks through the nodes and has the plain ones, net_conv.c those
+ * with weights, net_norm.c batch normalisation.
+ *
+ * Threads  the workspace's owner
+ */
+
+#include "model/net.h"
+
+/* What every node's function needs. */
+struct ink_run {
+    const struct ink_plan *plan;
+    const struct ink_kernels *kernels;
+    const float *block, *turned;
+    struct ink_workspace *workspace;
+    int count; /* pictures */
+    float *gradient;
+};
+
+static inline float *
+ink_run_value(const struct ink_run *run, int index)
+{
+    return ink_net_value(run->plan, run->workspace, index, 0);
+}
+
+static inline float *
+ink_run_gradient(const struct ink_run *run, int index)
+{
+    return ink_net_gradient(run->plan, run->workspace, index, 0);
+}
+
+static inline size_t
+ink_pixels_of(struct ink_shape shape)
+{
+    return (size_t)shape.height * (size_t)shape.width;
+}
+
+static inline uint8_t *
+ink_run_places(const struct ink_run *run, const struct ink_plan_node *at)
+{
+    return run->workspace->places + at->place_at * (size_t)run->workspace->capacity;
+}
+
+static inline size_t
+ink_channels_of(struct ink_shape shape)
+{
+    return (size_t)shape.channels;
+}
+
+static inline size_t
+ink_panel_channels(const struct ink_plan_node *at)
+{
+    return (ink_channels_of(at->out) + INK_PANEL - 1) / INK_PANEL * INK_PANEL;
+}
+
+static inline bool
+ink_run_is_cancelled(const struct ink_run *run)
+{
+    const atomic_bool *cancel = run->workspace->cancel;
+
+    return cancel && atomic_load_explicit(cancel, memory_order_relaxed);
+}
+
+/* conv and dense: y = act(w x + b); backward: the weights' gradients, and the input's into dx
+ * unless that is NULL. */
+void ink_run_weighted(const struct ink_run *run, const struct ink_plan_node *at, const float *x,
+                      float *y);
+void ink_run_weighted_back(const struct ink_run *run, const struct ink_plan_node *at,
+                           const float *dy, float *dx);
+
+/* batch norm; dx may be NULL, or dy. */
+void ink_run_norm(const struct ink_run *run, const struct ink_plan_node *at, const float *x,
+                  float *y);
+void ink_run_norm_back(const struct ink_run *run, const struct ink_plan_node *at, const float *dy,
+                       float *dx);
+
+#endif

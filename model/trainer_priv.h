@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef INK_MODEL_TRAINER_PRIV_H
+#define INK_MODEL_TRAINER_PRIV_H
+
+/*
+ * trainer_priv: what a training run is made of.
+ *
+ * trainer.c owns the run (epochs, validation, snapshots), trainer_step.c one
+ * mini-batch on all threads.
+ *
+ * Threads  the caller's, and between the pool's start and end of a step its workers
+ */
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "model/history.h"
+#include "model/kernels/pool.h"
+#include "model/net.h"
+#include "model/optimizer.h"
+#include "model/trainer.h"
+
+/* One thread's share of a mini-batch. */
+struct ink_share {
+    struct ink_workspace workspace;
+    float *gradient; /* [parameter_size] */
+    int count;       /* pictures */
+    double loss;     /* sum */
+    int correct;
+};
+
+struct ink_trainer {
+    const struct ink_train_options *options;
+    const struct ink_dataset *train, *validation;
+    const struct ink_train_observer *observer;
+    const atomic_bool *cancel;
+    const struct ink_snapshot *start;
+
+    struct ink_pool *pool;
+    int thread_count;
+    const struct ink_kernels *kernels;
+    struct ink_plan *plan;
+    float *block, *turned, *average; /* average: NULL when off */
+    struct ink_optimizer_state optimizer;
+    struct ink_share *share; /* [thread_count] */
+
+    uint32_t *order; /* [train->count] rows as this epoch takes them */
+    /* The mini-batch that the threads are at. */
+    size_t batch_first, batch_count;
+    double rate;
+    atomic_bool is_dropped; /* cancelled before all shares were computed: no weight moves */
+
+    struct ink_history history;
+    uint64_t start_ns, progress_ns, publish_ns, validation_ns; /* last: time spent there */
+
+    const struct ink_snapshot *best;
+};
+
+static inline bool
+ink_trainer_is_cancelled(const struct ink_trainer *trainer)
+{
+    return trainer->cancel && atomic_load(trainer->cancel);
+}
+
+/* The shares' workspaces and gradients, one a thread. */
+INK_MUST_CHECK enum ink_status ink_trainer_shares_create(struct ink_trainer *trainer,
+                                                         struct ink_err *err);
+void ink_trainer_shares_destroy(struct ink_trainer *trainer);
+
+/*
+ * Learn the mini-batch at batch_first: forward, backward, step, on all threads.
+ *
+ *   out_loss, out_accuracy   means over the mini-batch
+ *
+ * Errors   INK_CANCELLED   no weight was moved
+ */
+INK_MUST_CHECK enum ink_status ink_trainer_step(struct ink_trainer *trainer, double *out_loss,
+                                                double *out_accuracy, struct ink_err *err);
+
+#endif
