@@ -73,10 +73,10 @@ load_start(struct run *run, struct ink_err *err)
     status = ink_model_find_arch(run->ctx, ink_args_text(run->args, "model"), &model, err);
     if (status != INK_OK)
         return status;
-    if (ink_args_flag(run->args, "resume") && !model.snapshot)
-        return ink_fail(err, INK_BADARG, "--resume: '%.64s' has no weights to go on from",
+    if (ink_args_flag(run->args, "continue") && !model.snapshot)
+        return ink_fail(err, INK_BADARG, "--continue: '%.64s' has no weights to go on from",
                         model.name);
-    if (ink_args_flag(run->args, "resume"))
+    if (ink_args_flag(run->args, "continue"))
         record = *ink_snapshot_record(model.snapshot);
     ink_train_options_print(run->args, &command);
     (void)snprintf(record.name, sizeof(record.name), "%s", name ? name : model.name);
@@ -85,7 +85,7 @@ load_start(struct run *run, struct ink_err *err)
     record.version = 0;
     record.seed = (unsigned long long)ink_args_int(run->args, "seed");
     ink_clock_date(record.date);
-    if (ink_args_flag(run->args, "resume"))
+    if (ink_args_flag(run->args, "continue"))
         status = ink_snapshot_copy(model.snapshot, &record, &run->start, err);
     else
         status = ink_snapshot_create(model.arch, &record, record.seed, &run->start, err);
@@ -293,14 +293,14 @@ const struct ink_command ink_command_train = {
     .name = "train",
     .synopsis = "",
     .summary = "teach a network from pictures with known digits",
-    .help = "Weights start afresh from --seed; --resume goes on from those there are. While\n"
+    .help = "Weights start afresh from --seed; --continue goes on from those there are. While\n"
             "it runs, the newest weights are the session's network: draw and watch it learn.\n"
             "Ctrl-C or the stop button ends it; the best weights so far stay in use. Weights\n"
             "are kept by --save, or later by 'model save'.\n"
             "\n"
             "  train --model keras --epochs 3\n"
             "  train --data mnist,strokes --augment full --average 0.999\n"
-            "  train --resume --epochs 1 --lr 0.0005\n"
+            "  train --continue --epochs 1 --lr 0.0005\n"
             "\n"
             "The best epoch is chosen on the validation data, by default the test half: to\n"
             "report an accuracy that was not chosen, hold pictures out (--validation 5000)\n"

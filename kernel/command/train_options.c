@@ -9,7 +9,7 @@
 const struct ink_option ink_train_option[] = { /* as many as the header says */
     {.name = "model", .type = INK_OPTION_TEXT, .metavar = "NAME", .kind = INK_WORD_MODEL,
      .help = "train this architecture, or that of this network, instead of the current one's"},
-    {.name = "resume", .type = INK_OPTION_FLAG,
+    {.name = "continue", .type = INK_OPTION_FLAG,
      .help = "go on from the network's weights; without it they start afresh from --seed"},
     {.name = "data", .type = INK_OPTION_TEXT, .metavar = "NAME,...", .kind = INK_WORD_DATA,
      .help = "learn from these data sets, mixed, instead of the session's"},

@@ -238,7 +238,7 @@ class Numbers(Program):
 class Training(Program):
     WORDS = ('train', '--model', 'conv1', '--data', 'tiny.jsonl', '--batch', '5', '--threads', '1')
 
-    def test_train_save_resume(self):
+    def test_train_save_continue(self):
         result = self.numbers(*self.WORDS, '--epochs', '3', '--save', 'a.safetensors', '--log', 'a.log')
         self.assertEqual((result['epochs'], result['steps'], result['saved']), (3, 36, 'a.safetensors'))
         with open(os.path.join(self.path, 'a.log'), encoding='utf-8') as file:
@@ -247,7 +247,7 @@ class Training(Program):
         self.assertEqual(len(re.findall(r'(?m)^epoch \d+/3  validation loss [\d.]+  accuracy [\d.]+ %$', log)), 3)
         model = self.numbers('model', 'describe', './a.safetensors')
         self.assertIn('--epochs 3', model['record']['command'])
-        self.good('train', '--model', './a.safetensors', '--resume', '--data', 'tiny.jsonl', '--epochs', '1',
+        self.good('train', '--model', './a.safetensors', '--continue', '--data', 'tiny.jsonl', '--epochs', '1',
                   '--validation', 'none', '-o', 'b.safetensors')
         self.assertAlmostEqual(self.numbers('model', 'describe', './b.safetensors')['record']['epochs'], 4, places=3)
 

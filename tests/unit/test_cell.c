@@ -233,7 +233,7 @@ static const struct {
     {"train --optimizer |", "", {"adam", "adamw", "sgd", "!--epochs"}},
     {"train --optimizer=a|", "a", {"adam", "adamw", "!sgd"}},
     {"train --data st|", "st", {"strokes"}},
-    {"train --resume |", "", {"!adam"}},
+    {"train --continue |", "", {"!adam"}},
     {"inspect co|", "co", {"conv1", "!drawn"}},
     {"inspect conv1 dr|", "dr", {"drawn", "!conv1"}},
     {"inspect --scale layer conv1 dr|", "dr", {"drawn"}},

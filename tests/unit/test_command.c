@@ -169,7 +169,7 @@ static const struct {
     {"train", {"--optimizer", ""}, "is not one of"},
     {"train", {"--lr", "nan"}, "--lr"},
     {"train", {"--lr", "inf"}, "--lr"},
-    {"train", {"--resume=yes"}, "--resume: takes no value, got 'yes'"},
+    {"train", {"--continue=yes"}, "--continue: takes no value, got 'yes'"},
     {"train", {"--save", ""}, "--save: is empty, expected FILE"},
     {"train", {"extra"}, "too many words ('extra'), expected: train"},
     {"predict", {NULL}, "too few words, expected: predict PICTURES..."},
@@ -201,7 +201,7 @@ test_bad_arguments(void **state)
 static void
 test_arguments(void **state)
 {
-    const char *words[] = {"--epochs=7", "--lr",          "0.5",   "--resume", "--json",
+    const char *words[] = {"--epochs=7", "--lr",          "0.5",   "--continue", "--json",
                            "-o",         "w.safetensors", "--out", "x.png"};
     const char *rest[] = {"--", "--json", "-x"};
     struct ink_args args = {0};
@@ -212,7 +212,7 @@ test_arguments(void **state)
     assert_int_equal(ink_args_int(&args, "epochs"), 7);
     assert_int_equal(ink_args_int(&args, "batch"), 128);
     assert_true(ink_args_real(&args, "lr") > 0.49 && ink_args_real(&args, "lr") < 0.51);
-    assert_true(ink_args_flag(&args, "resume"));
+    assert_true(ink_args_flag(&args, "continue"));
     assert_true(args.is_json);
     assert_string_equal(ink_args_text(&args, "save"), "w.safetensors");
     assert_string_equal(args.out_file, "x.png");
