@@ -136,17 +136,17 @@ decode_header(struct ink_safetensors *file, const char *text, size_t size, struc
 }
 
 enum ink_status
-ink_safetensors_decode(const void *bytes, size_t size, struct ink_safetensors *out_file,
-                       struct ink_err *err)
+ink_safetensors_decode(const void *bytes, size_t size, size_t size_max,
+                       struct ink_safetensors *out_file, struct ink_err *err)
 {
     INK_CLEANUP(ink_safetensors_fini) struct ink_safetensors file = {0};
     const unsigned char *start = bytes;
     uint64_t length = 0;
     enum ink_status status;
 
-    if (size > INK_LIMIT_WEIGHTS_SIZE)
-        return ink_fail(err, INK_TOOBIG, "%zu bytes of weights, at most %d are read", size,
-                        INK_LIMIT_WEIGHTS_SIZE);
+    if (size > size_max)
+        return ink_fail(err, INK_TOOBIG, "%zu bytes of weights, at most %zu are read", size,
+                        size_max);
     if (size < LENGTH_SIZE)
         return ink_fail(err, INK_BADDATA, "%zu bytes are too few for a safetensors file", size);
     for (int i = LENGTH_SIZE - 1; i >= 0; i--)
@@ -197,6 +197,19 @@ encode_entry(const struct ink_tensor *tensor, size_t begin)
     return entry;
 }
 
+static void
+append_numbers(struct ink_buf *buf, const unsigned char *bytes, size_t size)
+{
+    static const unsigned char zeros[4096];
+
+    if (bytes)
+        ink_buf_append(buf, bytes, size);
+    for (; !bytes && size > sizeof(zeros); size -= sizeof(zeros))
+        ink_buf_append(buf, zeros, sizeof(zeros));
+    if (!bytes)
+        ink_buf_append(buf, zeros, size);
+}
+
 enum ink_status
 ink_safetensors_encode(struct ink_json *metadata, const struct ink_tensor *tensor, size_t count,
                        struct ink_buf *buf, struct ink_err *err)
@@ -222,7 +235,7 @@ ink_safetensors_encode(struct ink_json *metadata, const struct ink_tensor *tenso
         ink_buf_putc(buf, (char)((uint64_t)text.size >> (8 * i)));
     ink_buf_append(buf, text.bytes, text.size);
     for (size_t i = 0; i < count; i++)
-        ink_buf_append(buf, tensor[i].bytes, tensor[i].count * sizeof(float));
+        append_numbers(buf, tensor[i].bytes, tensor[i].count * sizeof(float));
     status = ink_buf_check(&text, err);
     return status ? status : ink_buf_check(buf, err);
 }

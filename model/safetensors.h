@@ -15,7 +15,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 
-enum { INK_TENSOR_DIM_MAX = 4, INK_TENSOR_MAX = 2048, INK_TENSOR_NAME_SIZE = 64 };
+enum { INK_TENSOR_DIM_MAX = 4, INK_TENSOR_MAX = 8192, INK_TENSOR_NAME_SIZE = 64 };
 
 struct ink_tensor {
     char name[INK_TENSOR_NAME_SIZE];
@@ -36,10 +36,11 @@ struct ink_safetensors {
 
 /*
  * Errors   INK_BADDATA  lengths, types, shapes or places that do not fit together: says which
- *          INK_TOOBIG, INK_NOMEM
+ *          INK_TOOBIG   above size_max;  INK_NOMEM
  * Memory   borrows `bytes`; release with ink_safetensors_fini
  */
 INK_MUST_CHECK enum ink_status ink_safetensors_decode(const void *bytes, size_t size,
+                                                      size_t size_max,
                                                       struct ink_safetensors *out_file,
                                                       struct ink_err *err);
 void ink_safetensors_fini(struct ink_safetensors *file);
@@ -48,7 +49,7 @@ void ink_safetensors_fini(struct ink_safetensors *file);
 const struct ink_tensor *ink_safetensors_find(const struct ink_safetensors *file, const char *name);
 
 /* Append a whole file. metadata: an object of strings; takes it over. tensor[].bytes: floats as
- * this machine has them (little-endian). */
+ * this machine has them (little-endian); NULL leaves room for them. */
 INK_MUST_CHECK enum ink_status ink_safetensors_encode(struct ink_json *metadata,
                                                       const struct ink_tensor *tensor, size_t count,
                                                       struct ink_buf *buf, struct ink_err *err);

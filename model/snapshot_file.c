@@ -16,63 +16,43 @@
 
 #define FORMAT "inkling-1"
 
-enum { PART_MAX = 4, DIGEST_SIZE = 32 };
+enum { DIGEST_SIZE = 32 };
 
 static const char pretrained_path[] = "model/pretrained/inkling.safetensors";
 
-/* One tensor of a node: its name's second half, its sizes, its numbers. */
-struct part {
-    const char *suffix;
-    int dim_count;
-    size_t dim[INK_TENSOR_DIM_MAX];
-    size_t count;
-    float *numbers;
-};
-
 /* The names are those of the common frameworks, so that others can read the files. */
-static int
-parts_of(struct ink_snapshot *snapshot, int index, struct part out[static PART_MAX])
+int
+ink_node_tensors(const struct ink_arch *arch, int index, const char *prefix,
+                 struct ink_tensor out[static INK_NODE_TENSOR_MAX])
 {
-    const struct ink_arch *arch = ink_snapshot_arch(snapshot);
     const struct ink_node *node = &arch->node[index];
     size_t channels = (size_t)node->shape.channels;
+    const struct {
+        const char *suffix;
+        size_t count;
+    } parts[INK_NODE_TENSOR_MAX] = {{"weight", node->weight_count},
+                                    {"bias", node->bias_count},
+                                    {"running_mean", node->statistic_count / 2},
+                                    {"running_var", node->statistic_count / 2}};
     int count = 0;
 
-    if (node->weight_count > 0) {
-        struct part *weight = &out[count++];
+    for (int i = 0; i < INK_NODE_TENSOR_MAX; i++) {
+        struct ink_tensor *tensor = &out[count];
 
-        *weight = (struct part){.suffix = "weight",
-                                .dim_count = 1,
-                                .dim = {channels},
-                                .count = node->weight_count,
-                                .numbers = ink_snapshot_edit_weights(snapshot, index)};
-        if (node->op != INK_OP_BATCHNORM) {
-            weight->dim_count = node->op == INK_OP_CONV ? 4 : 2;
-            weight->dim[1] = (size_t)arch->node[node->input[0]].shape.channels;
-            weight->dim[2] = (size_t)node->kernel_height;
-            weight->dim[3] = (size_t)node->kernel_width;
+        if (parts[i].count == 0)
+            continue;
+        *tensor = (struct ink_tensor){.dim_count = 1, .dim = {channels}, .count = parts[i].count};
+        (void)snprintf(tensor->name, sizeof(tensor->name), "%s%s.%s", prefix, node->name,
+                       parts[i].suffix);
+        if (i == 0 && node->op != INK_OP_BATCHNORM) {
+            tensor->dim_count = node->op == INK_OP_CONV ? 4 : 2;
+            tensor->dim[1] = (size_t)arch->node[node->input[0]].shape.channels;
+            tensor->dim[2] = (size_t)node->kernel_height;
+            tensor->dim[3] = (size_t)node->kernel_width;
         }
-    }
-    if (node->bias_count > 0)
-        out[count++] = (struct part){
-            "bias", 1, {channels}, channels, ink_snapshot_edit_biases(snapshot, index)};
-    if (node->statistic_count > 0) {
-        float *statistics = ink_snapshot_edit_statistics(snapshot, index);
-
-        out[count++] = (struct part){"running_mean", 1, {channels}, channels, statistics};
-        out[count++] = (struct part){"running_var", 1, {channels}, channels, statistics + channels};
+        count++;
     }
     return count;
-}
-
-static void
-tensor_of(const struct ink_node *node, const struct part *part, struct ink_tensor *out)
-{
-    *out = (struct ink_tensor){.dim_count = part->dim_count,
-                               .count = part->count,
-                               .bytes = (const unsigned char *)part->numbers};
-    (void)snprintf(out->name, sizeof(out->name), "%s.%s", node->name, part->suffix);
-    memcpy(out->dim, part->dim, sizeof(out->dim));
 }
 
 /* BLAKE2b of the numbers, in hexadecimal. Source: RFC 7693, by libsodium. */
@@ -104,18 +84,11 @@ set_double(struct ink_json *metadata, const char *name, double value)
     ink_json_set_string(metadata, name, text);
 }
 
-static struct ink_json *
-encode_metadata(const struct ink_snapshot *snapshot, const struct digest *digest)
+void
+ink_record_encode(const struct ink_record *record, struct ink_json *metadata)
 {
-    const struct ink_record *record = ink_snapshot_record(snapshot);
-    struct ink_json *metadata = ink_json_object();
     char number[32];
 
-    ink_json_set_string(metadata, "format", FORMAT);
-    ink_json_set_string(metadata, "architecture", ink_snapshot_arch(snapshot)->text);
-    ink_json_set_string(metadata, "labels", "0 1 2 3 4 5 6 7 8 9");
-    ink_json_set_string(metadata, "normalisation", "pixels / 255, 0 background, 1 ink");
-    ink_json_set_string(metadata, "blake2b", digest->text);
     ink_json_set_string(metadata, "name", record->name);
     (void)snprintf(number, sizeof(number), "%d", record->version);
     ink_json_set_string(metadata, "version", number);
@@ -127,6 +100,18 @@ encode_metadata(const struct ink_snapshot *snapshot, const struct digest *digest
     set_double(metadata, "epochs", record->epochs);
     set_double(metadata, "loss", record->loss);
     set_double(metadata, "accuracy", record->accuracy);
+}
+
+static struct ink_json *
+encode_metadata(const struct ink_snapshot *snapshot)
+{
+    struct ink_json *metadata = ink_json_object();
+
+    ink_json_set_string(metadata, "format", FORMAT);
+    ink_json_set_string(metadata, "architecture", ink_snapshot_arch(snapshot)->text);
+    ink_json_set_string(metadata, "labels", "0 1 2 3 4 5 6 7 8 9");
+    ink_json_set_string(metadata, "normalisation", "pixels / 255, 0 background, 1 ink");
+    ink_record_encode(ink_snapshot_record(snapshot), metadata);
     return metadata;
 }
 
@@ -136,25 +121,29 @@ encode(const struct ink_snapshot *snapshot, struct ink_buf *buf, struct ink_err 
     INK_CLEANUP(ink_freep) struct ink_tensor *tensor = NULL;
     const struct ink_arch *arch = ink_snapshot_arch(snapshot);
     crypto_generichash_state state;
+    struct ink_json *metadata;
     struct digest digest;
     size_t count = 0;
 
-    tensor = calloc((size_t)arch->node_count * PART_MAX, sizeof(*tensor));
+    tensor = calloc((size_t)arch->node_count * INK_NODE_TENSOR_MAX, sizeof(*tensor));
     if (!tensor)
         return ink_fail(err, INK_NOMEM, "no memory for a weight file");
     (void)crypto_generichash_init(&state, NULL, 0, DIGEST_SIZE);
     for (int i = 0; i < arch->node_count; i++) {
-        struct part part[PART_MAX];
-        int parts = parts_of((struct ink_snapshot *)(uintptr_t)snapshot, i, part);
+        const unsigned char *numbers = (const unsigned char *)ink_snapshot_weights(snapshot, i);
+        int parts = ink_node_tensors(arch, i, "", tensor + count);
 
-        for (int j = 0; j < parts; j++) {
-            tensor_of(&arch->node[i], &part[j], &tensor[count++]);
-            (void)crypto_generichash_update(&state, (const unsigned char *)part[j].numbers,
-                                            part[j].count * sizeof(float));
+        for (struct ink_tensor *part = tensor + count; part < tensor + count + parts; part++) {
+            part->bytes = numbers; /* a node's lie one behind the other */
+            numbers += part->count * sizeof(float);
+            (void)crypto_generichash_update(&state, part->bytes, part->count * sizeof(float));
         }
+        count += (size_t)parts;
     }
     digest = digest_end(&state);
-    return ink_safetensors_encode(encode_metadata(snapshot, &digest), tensor, count, buf, err);
+    metadata = encode_metadata(snapshot);
+    ink_json_set_string(metadata, "blake2b", digest.text);
+    return ink_safetensors_encode(metadata, tensor, count, buf, err);
 }
 
 enum ink_status
@@ -185,8 +174,8 @@ get_double(const struct ink_json *metadata, const char *name, double otherwise)
     return value;
 }
 
-static void
-decode_record(const struct ink_json *metadata, struct ink_record *record)
+void
+ink_record_decode(const struct ink_json *metadata, struct ink_record *record)
 {
     const char *seed = ink_json_string(ink_json_find(metadata, "seed"), "0");
     int64_t version;
@@ -206,32 +195,29 @@ decode_record(const struct ink_json *metadata, struct ink_record *record)
     record->accuracy = get_double(metadata, "accuracy", (double)NAN);
 }
 
-/* Copy one tensor's numbers where they belong. */
-static enum ink_status
-decode_part(const struct ink_safetensors *file, const struct ink_node *node,
-            const struct part *part, struct ink_err *err)
+enum ink_status
+ink_tensor_read(const struct ink_safetensors *file, const struct ink_tensor *wanted, float *out,
+                struct ink_err *err)
 {
-    struct ink_tensor wanted;
-    const struct ink_tensor *found;
+    const struct ink_tensor *found = ink_safetensors_find(file, wanted->name);
+    bool is_variance = strstr(wanted->name, ".running_var") != NULL;
 
-    tensor_of(node, part, &wanted);
-    found = ink_safetensors_find(file, wanted.name);
     if (!found)
         return ink_fail(err, INK_BADDATA, "no tensor '%s', which the architecture needs",
-                        wanted.name);
-    if (found->dim_count != wanted.dim_count ||
-        memcmp(found->dim, wanted.dim, (size_t)wanted.dim_count * sizeof(*wanted.dim)) != 0)
+                        wanted->name);
+    if (found->dim_count != wanted->dim_count ||
+        memcmp(found->dim, wanted->dim, (size_t)wanted->dim_count * sizeof(*wanted->dim)) != 0)
         return ink_fail(err, INK_BADDATA, "tensor '%s' is not of the architecture's shape",
-                        wanted.name);
-    memcpy(part->numbers, found->bytes, part->count * sizeof(float));
-    for (size_t i = 0; i < part->count; i++)
-        if (!isfinite(part->numbers[i]))
+                        wanted->name);
+    memcpy(out, found->bytes, wanted->count * sizeof(float));
+    for (size_t i = 0; i < wanted->count; i++)
+        if (!isfinite(out[i]))
             return ink_fail(err, INK_BADDATA, "number %zu of tensor '%s' is not finite", i,
-                            wanted.name);
-    for (size_t i = 0; strcmp(part->suffix, "running_var") == 0 && i < part->count; i++)
-        if (part->numbers[i] < 0)
+                            wanted->name);
+    for (size_t i = 0; is_variance && i < wanted->count; i++)
+        if (out[i] < 0)
             return ink_fail(err, INK_BADDATA, "number %zu of tensor '%s' is negative", i,
-                            wanted.name);
+                            wanted->name);
     return INK_OK;
 }
 
@@ -247,16 +233,18 @@ decode_numbers(const struct ink_safetensors *file, struct ink_snapshot *snapshot
 
     (void)crypto_generichash_init(&state, NULL, 0, DIGEST_SIZE);
     for (int i = 0; i < arch->node_count; i++) {
-        struct part part[PART_MAX];
-        int parts = parts_of(snapshot, i, part);
+        struct ink_tensor part[INK_NODE_TENSOR_MAX];
+        float *numbers = ink_snapshot_edit_weights(snapshot, i);
+        int parts = ink_node_tensors(arch, i, "", part);
 
         for (int j = 0; j < parts; j++, count++) {
-            enum ink_status status = decode_part(file, &arch->node[i], &part[j], err);
+            enum ink_status status = ink_tensor_read(file, &part[j], numbers, err);
 
             if (status)
                 return status;
-            (void)crypto_generichash_update(&state, (const unsigned char *)part[j].numbers,
+            (void)crypto_generichash_update(&state, (const unsigned char *)numbers,
                                             part[j].count * sizeof(float));
+            numbers += part[j].count;
         }
     }
     if (count != file->tensor_count)
@@ -279,7 +267,8 @@ ink_snapshot_decode(const void *bytes, size_t size, const struct ink_snapshot **
     struct ink_record record;
     const char *format, *text;
     struct ink_err why;
-    enum ink_status status = ink_safetensors_decode(bytes, size, &file, err);
+    enum ink_status status =
+        ink_safetensors_decode(bytes, size, INK_LIMIT_WEIGHTS_SIZE, &file, err);
 
     if (status)
         return status;
@@ -293,7 +282,7 @@ ink_snapshot_decode(const void *bytes, size_t size, const struct ink_snapshot **
         return ink_fail(err, INK_BADDATA, "the architecture in the file: %s", why.message);
     if (status)
         return ink_fail(err, status, "%s", why.message);
-    decode_record(file.metadata, &record);
+    ink_record_decode(file.metadata, &record);
     status = ink_snapshot_begin(arch, &record, &snapshot, err);
     if (status)
         return status;
