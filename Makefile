@@ -16,7 +16,8 @@ export INKLING_DATA := $(abspath $(DATA))
 CC ?= cc
 # pkg-config name and Debian package; stb is headers only
 LIBS := libczmq:libczmq-dev libzmq:libzmq3-dev libsodium:libsodium-dev libcjson:libcjson-dev zlib:zlib1g-dev \
-        libmicrohttpd:libmicrohttpd-dev libcurl:libcurl4-openssl-dev libjpeg:libjpeg62-turbo-dev stb:libstb-dev
+        libmicrohttpd:libmicrohttpd-dev libcurl:libcurl4-openssl-dev libjpeg:libjpeg62-turbo-dev stb:libstb-dev \
+        libprotobuf-c:libprotobuf-c-dev
 PKGS := $(filter-out stb,$(foreach lib,$(LIBS),$(firstword $(subst :, ,$(lib)))))
 HARDEN := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection \
           $(if $(filter x86_64 amd64,$(shell uname -m)),-fcf-protection=full)
@@ -35,7 +36,7 @@ $(if $(CFLAGS_V.$V),,$(error unknown variant V=$V))
 
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wdouble-promotion -Wundef -Wvla \
         -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wformat=2 -Wswitch-enum
-STD := -std=c17 -D_POSIX_C_SOURCE=200809L -I.
+STD := -std=c17 -D_POSIX_C_SOURCE=200809L -I. -isystem build/gen
 ALL_CFLAGS = $(STD) $(WARN) $(if $(WERROR),-Werror) $(CFLAGS_V.$V) $(PKG_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 ALL_LDLIBS = $(shell pkg-config --libs $(PKGS)) -lpthread -lm $(LDLIBS)
@@ -53,7 +54,7 @@ SIMD_FLAGS := -O3 -Wno-unknown-pragmas -ffp-contract=fast -fno-math-errno -fno-t
 SIMD_FLAGS.avx2 := -mavx2 -mfma
 SIMD_FLAGS.avx512 := -mavx512f -mavx512vl -mavx512bw -mavx512dq -mfma -mprefer-vector-width=512
 SRC := $(sort $(filter-out kernel/main.c model/kernels/simd%.c,$(wildcard base/*.c model/*.c model/*/*.c kernel/*.c kernel/*/*.c)))
-OBJ := $(SRC:%.c=$B/%.o) $(SIMD_OBJ) $B/assets.o
+OBJ := $(SRC:%.c=$B/%.o) $(SIMD_OBJ) $B/gen/model/onnx/onnx.pb-c.o $B/assets.o
 UNIT := $(patsubst tests/unit/%.c,$B/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
 FUZZ := $(patsubst tests/fuzz/%.c,$B/tests/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
@@ -70,11 +71,22 @@ $B/inkling: $B/kernel/main.o $(OBJ); $(LINK)
 $B/libs.ok: Makefile
 	@mkdir -p $(@D); command -v pkg-config >/dev/null || { echo 'pkg-config is missing: apt-get install pkg-config' >&2; exit 1; }; bad=0; \
 	 for lib in $(LIBS); do pkg-config --exists $${lib%:*} || { echo "$${lib%:*} is missing: apt-get install $${lib#*:}" >&2; bad=1; }; done; \
+	 command -v protoc-c >/dev/null || { echo 'protoc-c is missing: apt-get install protobuf-c-compiler' >&2; bad=1; }; \
 	 [ $$bad = 0 ] || { echo 'or all of them: .ci/deps build' >&2; exit 1; }; touch $@
 
 $B/%.o: %.c Makefile | $B/libs.ok
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+build/gen/%.pb-c.c build/gen/%.pb-c.h: %.proto | $B/libs.ok
+	@mkdir -p $(@D)
+	$(call say,GEN,$@)protoc-c --c_out=build/gen $<
+
+$B/gen/%.o: build/gen/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) $(STD) $(CFLAGS_V.$V) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
+
+$B/model/onnx/onnx.o: build/gen/model/onnx/onnx.pb-c.h
 
 build/gen/webui/inkling.js: webui/bundle.sh $(WEBUI)
 	@mkdir -p $(@D)
@@ -136,7 +148,7 @@ tidy: compile_commands.json             ## clang-tidy, takes minutes
 format:                                 ## rewrite the sources with clang-format
 	clang-format -i $(shell find base kernel model tests -name '*.[ch]')
 
-compile_commands.json: Makefile $(SRC)
+compile_commands.json: Makefile $(SRC) build/gen/model/onnx/onnx.pb-c.h
 	@{ printf '['; sep=; for f in $(SRC); do printf '%s\n{"directory": "$(CURDIR)", "file": "%s", "command": "$(CC) $(STD) $(WARN) -c %s"}' "$$sep" $$f $$f; sep=,; done; printf '\n]\n'; } >$@
 
 install: all                            ## program, man page, kernelspec, Lab extension below PREFIX (and DESTDIR)

@@ -12,6 +12,7 @@
 
 #include <stdatomic.h>
 
+#include "base/buf.h"
 #include "base/status.h"
 #include "model/arch.h"
 
@@ -74,6 +75,9 @@ ink_snapshot_load(const char *path, const struct ink_snapshot **out_snapshot, st
 INK_MUST_CHECK enum ink_status ink_snapshot_decode(const void *bytes, size_t size,
                                                    const struct ink_snapshot **out_snapshot,
                                                    struct ink_err *err);
+/* Append a whole file. Errors: INK_NOMEM. */
+INK_MUST_CHECK enum ink_status ink_snapshot_encode(const struct ink_snapshot *snapshot,
+                                                   struct ink_buf *buf, struct ink_err *err);
 /* Written whole: temporary file, fsync, rename, fsync of the folder. */
 INK_MUST_CHECK enum ink_status ink_snapshot_save(const struct ink_snapshot *snapshot,
                                                  const char *path, struct ink_err *err);

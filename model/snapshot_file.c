@@ -102,8 +102,8 @@ ink_record_encode(const struct ink_record *record, struct ink_json *metadata)
     set_double(metadata, "accuracy", record->accuracy);
 }
 
-static struct ink_json *
-encode_metadata(const struct ink_snapshot *snapshot)
+struct ink_json *
+ink_snapshot_metadata(const struct ink_snapshot *snapshot)
 {
     struct ink_json *metadata = ink_json_object();
 
@@ -115,8 +115,8 @@ encode_metadata(const struct ink_snapshot *snapshot)
     return metadata;
 }
 
-static enum ink_status
-encode(const struct ink_snapshot *snapshot, struct ink_buf *buf, struct ink_err *err)
+enum ink_status
+ink_snapshot_encode(const struct ink_snapshot *snapshot, struct ink_buf *buf, struct ink_err *err)
 {
     INK_CLEANUP(ink_freep) struct ink_tensor *tensor = NULL;
     const struct ink_arch *arch = ink_snapshot_arch(snapshot);
@@ -141,7 +141,7 @@ encode(const struct ink_snapshot *snapshot, struct ink_buf *buf, struct ink_err 
         count += (size_t)parts;
     }
     digest = digest_end(&state);
-    metadata = encode_metadata(snapshot);
+    metadata = ink_snapshot_metadata(snapshot);
     ink_json_set_string(metadata, "blake2b", digest.text);
     return ink_safetensors_encode(metadata, tensor, count, buf, err);
 }
@@ -150,7 +150,7 @@ enum ink_status
 ink_snapshot_save(const struct ink_snapshot *snapshot, const char *path, struct ink_err *err)
 {
     INK_CLEANUP(ink_buf_fini) struct ink_buf buf = {0};
-    enum ink_status status = encode(snapshot, &buf, err);
+    enum ink_status status = ink_snapshot_encode(snapshot, &buf, err);
 
     return status ? status : ink_file_write(path, buf.bytes, buf.size, err);
 }

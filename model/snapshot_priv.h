@@ -43,6 +43,9 @@ INK_MUST_CHECK enum ink_status ink_tensor_read(const struct ink_safetensors *fil
 void ink_record_encode(const struct ink_record *record, struct ink_json *metadata);
 void ink_record_decode(const struct ink_json *metadata, struct ink_record *record);
 
+/* What a file says of a network beside its numbers: an object of strings. NULL: no memory. */
+struct ink_json *ink_snapshot_metadata(const struct ink_snapshot *snapshot);
+
 /* Whether all weights, biases and statistics are numbers. */
 bool ink_snapshot_is_finite(const struct ink_snapshot *snapshot);
 

@@ -9,7 +9,7 @@
 #include "kernel/command/command.h"
 #include "kernel/command/command_priv.h"
 
-enum { OPTION_NAME_MAX = 64, OPTION_MAX = 64 };
+enum { OPTION_NAME_MAX = 64, OPTION_MAX = 64, CHOICE_MAX = 32 };
 
 /* clang-format off */
 const struct ink_option ink_common_option[] = {
@@ -31,6 +31,21 @@ ink_option_find(const struct ink_command *command, const char *name)
         if (strcmp(ink_common_option[i].name, name) == 0)
             return &ink_common_option[i];
     return NULL;
+}
+
+bool
+ink_option_is_replaced(const struct ink_command *command, const struct ink_option *common)
+{
+    return ink_option_find(command, common->name) != common;
+}
+
+static bool
+is_common(const struct ink_option *option)
+{
+    for (size_t i = 0; i < ink_common_option_count; i++)
+        if (option == &ink_common_option[i])
+            return true;
+    return false;
 }
 
 static enum ink_status
@@ -74,13 +89,25 @@ is_choice(const char *choices, const char *value)
 static enum ink_status
 check_choice(const struct ink_option *option, const char *value, struct ink_err *err)
 {
-    INK_CLEANUP(ink_buf_fini) struct ink_buf range = {0};
+    INK_CLEANUP(ink_buf_fini) struct ink_buf range = {0}, copy = {0};
+    const char *words[CHOICE_MAX];
+    const char *similar;
+    size_t count = 0;
 
     if (is_choice(option->choices, value))
         return INK_OK;
     ink_option_range(option, &range);
-    return ink_fail(err, INK_BADARG, "--%s: '%.64s' is not one of %s", option->name, value,
-                    ink_buf_text(&range));
+    ink_buf_puts(&copy, option->choices);
+    for (char *at = copy.bytes; at && count < CHOICE_MAX;) {
+        words[count++] = at;
+        at = strchr(at, '|');
+        if (at)
+            *at++ = '\0';
+    }
+    similar = ink_suggest(value, words, count);
+    return ink_fail(err, INK_BADARG, "--%s: '%.64s' is not one of %s%s%s%s", option->name, value,
+                    ink_buf_text(&range), similar ? ", did you mean " : "", similar ? similar : "",
+                    similar ? "?" : "");
 }
 
 static enum ink_status
@@ -113,7 +140,7 @@ static enum ink_status
 store_option(struct ink_args *args, const struct ink_option *option, const char *value,
              struct ink_err *err)
 {
-    char **place = &args->out_file;
+    char **place = &args->out_file; /* the common --out */
     char *copy;
 
     if (strcmp(option->name, "json") == 0) {
@@ -124,7 +151,7 @@ store_option(struct ink_args *args, const struct ink_option *option, const char 
         args->is_help = true;
         return INK_OK;
     }
-    if (strcmp(option->name, "out") != 0)
+    if (!is_common(option))
         place = &args->value[option - args->command->option];
     copy = strdup(value ? value : "");
     if (!copy)

@@ -214,13 +214,8 @@ parse_new(const struct ink_context *ctx, const struct ink_args *args, struct ink
         return ink_fail(err, INK_BADARG,
                         "an architecture is missing, expected one of the zoo ('model list') or "
                         "indented lines below (see 'help architectures')");
-    if (strchr(args->word[2], '/') || strstr(args->word[2], ".arch")) {
-        INK_CLEANUP(ink_buf_fini) struct ink_buf file = {0};
-        enum ink_status status = ink_buf_load(&file, args->word[2], INK_CELL_SIZE_MAX, err);
-
-        return status == INK_OK ? parse_text(ink_buf_text(&file), file.size, out_arch, err)
-                                : status;
-    }
+    if (strchr(args->word[2], '/') || ink_model_is_arch_path(args->word[2]))
+        return ink_model_load_arch(args->word[2], out_arch, err);
     if (ink_zoo_find(args->word[2], &entry))
         return ink_arch_parse(entry.text, entry.size, out_arch, err);
     for (size_t i = 0; i < ink_zoo_count() && count < INK_COUNT(names); i++)

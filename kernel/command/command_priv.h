@@ -9,6 +9,7 @@
 extern const struct ink_command ink_command_data;
 extern const struct ink_command ink_command_draw;
 extern const struct ink_command ink_command_evaluate;
+extern const struct ink_command ink_command_export;
 extern const struct ink_command ink_command_help;
 extern const struct ink_command ink_command_inspect;
 extern const struct ink_command ink_command_layers;
@@ -24,6 +25,9 @@ extern const struct ink_command ink_command_train;
 /* --json, --out and --help: what every command understands. */
 extern const struct ink_option ink_common_option[];
 extern const size_t ink_common_option_count;
+
+/* Whether a command has an option of its own under the name of a common one (export --out). */
+bool ink_option_is_replaced(const struct ink_command *command, const struct ink_option *common);
 
 /* What the help of a command says, in all its forms. */
 void ink_help_show(const struct ink_command *command, struct ink_bundle *out_bundle);

@@ -63,7 +63,10 @@ option_at(const struct ink_command *command, size_t index)
     if (index < command->option_count)
         return &command->option[index];
     index -= command->option_count;
-    return index < ink_common_option_count ? &ink_common_option[index] : NULL;
+    for (size_t i = 0; i < ink_common_option_count; i++)
+        if (!ink_option_is_replaced(command, &ink_common_option[i]) && index-- == 0)
+            return &ink_common_option[i];
+    return NULL;
 }
 
 static void

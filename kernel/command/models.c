@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/limits.h"
 #include "base/parse.h"
 #include "base/suggest.h"
 #include "kernel/command/session.h"
@@ -19,6 +20,27 @@ ink_model_is_path(const char *name)
     const char *ending = strrchr(name, '.');
 
     return strchr(name, '/') || (ending && strcmp(ending, ".safetensors") == 0);
+}
+
+bool
+ink_model_is_arch_path(const char *name)
+{
+    const char *ending = strrchr(name, '.');
+
+    return ending && strcmp(ending, ".arch") == 0;
+}
+
+enum ink_status
+ink_model_load_arch(const char *path, struct ink_arch **out_arch, struct ink_err *err)
+{
+    INK_CLEANUP(ink_buf_fini) struct ink_buf file = {0};
+    struct ink_err cause = {0};
+    enum ink_status status = ink_buf_load(&file, path, INK_LIMIT_ARCH_SIZE, err);
+
+    if (status != INK_OK)
+        return status;
+    status = ink_arch_parse(ink_buf_text(&file), file.size, out_arch, &cause);
+    return status == INK_OK ? status : ink_fail(err, status, "architecture, %s", cause.message);
 }
 
 /* "NAME:VERSION" taken apart; version 0 = the newest. */
@@ -141,14 +163,42 @@ find_in_zoo(const char *name, struct ink_model *out, struct ink_err *err)
     return status;
 }
 
+/* "dir/my net.arch" -> "my_net": a name that a store takes. */
+static void
+name_of_file(const char *path, char out_name[static 64])
+{
+    const char *slash = strrchr(path, '/'), *start = slash ? slash + 1 : path;
+    size_t size = strcspn(start, ".");
+
+    size = size < 63 ? size : 63;
+    for (size_t i = 0; i < size; i++) {
+        char byte[2] = {start[i], '\0'};
+
+        out_name[i] = ink_store_is_name(byte) ? start[i] : '_';
+    }
+    out_name[size] = '\0';
+    if (size == 0)
+        (void)snprintf(out_name, 64, "network");
+}
+
 enum ink_status
 ink_model_find_arch(const struct ink_context *ctx, const char *name, struct ink_model *out_model,
                     struct ink_err *err)
 {
     struct ink_model model = {0};
     struct ink_err cause = {0};
-    enum ink_status status = ink_model_find(ctx, name, &model.snapshot, &cause);
+    enum ink_status status;
 
+    if (name && ink_model_is_arch_path(name)) {
+        status = ink_model_load_arch(name, &model.own, err);
+        if (status == INK_OK) {
+            model.arch = model.own;
+            name_of_file(name, model.name);
+            *out_model = model;
+        }
+        return status;
+    }
+    status = ink_model_find(ctx, name, &model.snapshot, &cause);
     if (status == INK_OK) {
         const struct ink_record *record = ink_snapshot_record(model.snapshot);
 

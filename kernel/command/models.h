@@ -45,7 +45,18 @@ struct ink_model {
     int version;
 };
 
-/* As ink_model_find, and the zoo. Memory: ink_model_fini. */
+/* Whether a name means a file with an architecture: it ends in .arch. */
+bool ink_model_is_arch_path(const char *name);
+
+/*
+ * An architecture from a file.
+ *
+ * Errors   INK_NOTFOUND, INK_IO; INK_BADARG "architecture, line 4: ..."; INK_TOOBIG
+ */
+INK_MUST_CHECK enum ink_status ink_model_load_arch(const char *path, struct ink_arch **out_arch,
+                                                   struct ink_err *err);
+
+/* As ink_model_find, the zoo, and .arch files. Memory: ink_model_fini. */
 INK_MUST_CHECK enum ink_status ink_model_find_arch(const struct ink_context *ctx, const char *name,
                                                    struct ink_model *out_model,
                                                    struct ink_err *err);
