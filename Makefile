@@ -49,10 +49,12 @@ ASSETS := $(sort build/gen/webui/inkling.js $(wildcard model/zoo/*.arch model/pr
           webui/jupyter/*.js webui/jupyter/*.svg webui/jupyter/*.png webui/jupyter/lab/*))
 # The arithmetic is one source for three instruction sets; model/kernels/kernels.c chooses at run time.
 SIMD := baseline $(if $(filter x86_64 amd64,$(shell uname -m)),avx2 avx512)
-SIMD_OBJ = $(foreach isa,$(SIMD),$B/model/kernels/$(isa)/simd.o $B/model/kernels/$(isa)/simd_conv.o)
+SIMD_OBJ = $(foreach isa,$(SIMD),$B/model/kernels/$(isa)/simd.o $B/model/kernels/$(isa)/simd_conv.o) \
+           $(if $(filter avx512,$(SIMD)),$B/model/kernels/avx512bf16/simd_bf16.o)
 SIMD_FLAGS := -O3 -Wno-unknown-pragmas -ffp-contract=fast -fno-math-errno -fno-trapping-math
 SIMD_FLAGS.avx2 := -mavx2 -mfma
 SIMD_FLAGS.avx512 := -mavx512f -mavx512vl -mavx512bw -mavx512dq -mfma -mprefer-vector-width=512
+SIMD_FLAGS.avx512bf16 := $(SIMD_FLAGS.avx512) -mavx512bf16
 SRC := $(sort $(filter-out kernel/main.c model/kernels/simd%.c,$(wildcard base/*.c model/*.c model/*/*.c kernel/*.c kernel/*/*.c)))
 OBJ := $(SRC:%.c=$B/%.o) $(SIMD_OBJ) $B/gen/model/onnx/onnx.pb-c.o $B/assets.o
 UNIT := $(patsubst tests/unit/%.c,$B/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
@@ -94,6 +96,7 @@ build/gen/webui/inkling.js: webui/bundle.sh $(WEBUI)
 
 $(SIMD:%=$B/model/kernels/%/simd.o): model/kernels/simd.c
 $(SIMD:%=$B/model/kernels/%/simd_conv.o): model/kernels/simd_conv.c
+$B/model/kernels/avx512bf16/simd_bf16.o: model/kernels/simd_bf16.c
 $(SIMD_OBJ): isa = $(notdir $(@D))
 $(SIMD_OBJ): Makefile | $B/libs.ok
 	@mkdir -p $(@D)

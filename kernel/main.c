@@ -263,8 +263,8 @@ check_compute(struct ink_err *err)
     if (!wanted || strcmp(wanted, ink_compute_name()) == 0)
         return INK_OK;
     return ink_fail(err, INK_BADARG,
-                    "INKLING_CPU: '%.32s' is nothing this processor can do, expected avx512, avx2, "
-                    "baseline or reference; unset, it is %s",
+                    "INKLING_CPU: '%.32s' is nothing this processor can do, expected avx512bf16, "
+                    "avx512, avx2, baseline or reference; unset, it is %s",
                     wanted, ink_compute_name());
 }
 

@@ -51,7 +51,8 @@ void ink_predictor_trace(struct ink_predictor *predictor, const float *pixels,
  * valid until the next run or trace. */
 const float *ink_predictor_activation(const struct ink_predictor *predictor, int node_index);
 
-/* How this processor computes: "avx512", "avx2", "baseline" or "reference". */
+/* How this processor computes: "avx512bf16", "avx512", "avx2", "baseline" or
+ * "reference". */
 const char *ink_compute_name(void);
 
 #endif

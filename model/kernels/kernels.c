@@ -11,16 +11,34 @@
 extern const struct ink_kernels ink_kernels_baseline, ink_kernels_reference;
 #if defined(__x86_64__)
 extern const struct ink_kernels ink_kernels_avx512, ink_kernels_avx2;
+extern const struct ink_bf16 ink_bf16_avx512;
+
+/* avx512 with bf16 beside it; filled once. */
+static struct ink_kernels avx512bf16;
+
+static void
+fill_avx512bf16(void)
+{
+    avx512bf16 = ink_kernels_avx512;
+    avx512bf16.name = "avx512bf16";
+    avx512bf16.bf16 = &ink_bf16_avx512;
+}
 #endif
 
 size_t
-ink_kernels_list(const struct ink_kernels *out_tables[static 4])
+ink_kernels_list(const struct ink_kernels *out_tables[static INK_KERNELS_MAX])
 {
     size_t count = 0;
 
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq"))
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    bool has_avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+                      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
+
+    (void)pthread_once(&once, fill_avx512bf16);
+    if (has_avx512 && __builtin_cpu_supports("avx512bf16"))
+        out_tables[count++] = &avx512bf16;
+    if (has_avx512)
         out_tables[count++] = &ink_kernels_avx512;
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
         out_tables[count++] = &ink_kernels_avx2;
@@ -35,7 +53,7 @@ static const struct ink_kernels *chosen;
 static void
 choose(void)
 {
-    const struct ink_kernels *tables[4];
+    const struct ink_kernels *tables[INK_KERNELS_MAX];
     size_t count = ink_kernels_list(tables);
     const char *wanted = getenv("INKLING_CPU"); /* NOLINT(concurrency-mt-unsafe): never set by us */
 

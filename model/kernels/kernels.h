@@ -7,8 +7,8 @@
  *
  * One table is the reference (plain loops, sums in double: the judge), the
  * others are one SIMD source compiled for several instruction sets; the best
- * that the processor has is chosen once, or INKLING_CPU=avx512|avx2|baseline|
- * reference says which.
+ * that the processor has is chosen once, or INKLING_CPU=avx512bf16|avx512|avx2|
+ * baseline|reference says which.
  *
  * Pictures are [H][W][C] here: channels last, so that a vector holds 16
  * channels of one pixel. Weights are in panels of 16 output channels,
@@ -26,8 +26,9 @@
 #include <stdint.h>
 
 #include "model/arch.h"
+#include "model/kernels/bf16.h"
 
-enum { INK_PANEL = 16, INK_KERNEL_SLACK = 64 };
+enum { INK_PANEL = 16, INK_KERNEL_SLACK = 64, INK_KERNELS_MAX = 5 };
 
 /* A convolution over one picture that has its padding already. */
 struct ink_conv {
@@ -63,6 +64,7 @@ struct ink_step {
 
 struct ink_kernels {
     const char *name;
+    const struct ink_bf16 *bf16; /* NULL: this table computes in float only */
 
     /* y[OH][OW][O] = act(w * x + bias), or y += w * x. bias [panels][16] or NULL; relu: clamp. */
     void (*conv)(const struct ink_conv *conv, const float *x, const float *w, const float *bias,
@@ -114,6 +116,6 @@ struct ink_kernels {
 const struct ink_kernels *ink_kernels(void);
 
 /* All tables that this processor can run, best first; the reference is the last. */
-size_t ink_kernels_list(const struct ink_kernels *out_tables[static 4]);
+size_t ink_kernels_list(const struct ink_kernels *out_tables[static INK_KERNELS_MAX]);
 
 #endif

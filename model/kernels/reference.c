@@ -350,9 +350,11 @@ average(size_t count, float decay, const float *weights, float *mean)
             (float)((double)decay * (double)mean[i] + (1 - (double)decay) * (double)weights[i]);
 }
 
+extern const struct ink_bf16 ink_bf16_reference;
 extern const struct ink_kernels ink_kernels_reference;
 const struct ink_kernels ink_kernels_reference = {
     .name = "reference",
+    .bf16 = &ink_bf16_reference,
     .conv = conv,
     .conv_add = conv_add,
     .conv_weights = conv_weights,

@@ -53,7 +53,7 @@ assert_near(const char *kernel, const char *what, const float *got, const float 
 }
 
 static const struct ink_kernels *
-tables(const struct ink_kernels *out[static 4], size_t *out_fast)
+tables(const struct ink_kernels *out[static INK_KERNELS_MAX], size_t *out_fast)
 {
     *out_fast = ink_kernels_list(out) - 1;
     return out[*out_fast];
@@ -110,7 +110,7 @@ check_conv(const struct ink_kernels *fast, const struct ink_kernels *reference,
 static void
 convolutions_agree(void **state)
 {
-    const struct ink_kernels *all[4], *reference;
+    const struct ink_kernels *all[INK_KERNELS_MAX], *reference;
     size_t fast;
 
     (void)state;
@@ -125,7 +125,7 @@ static void
 reference_is_right_by_hand(void **state)
 {
     const struct ink_conv conv = {3, 2, 1, 2, 2, 1, 2, 2};
-    const struct ink_kernels *all[4], *reference;
+    const struct ink_kernels *all[INK_KERNELS_MAX], *reference;
     float x[18 + 64] = {0}, w[8 * 16] = {0}, bias[16] = {0.5F}, y[4 + 16] = {0};
     size_t fast;
 
@@ -189,7 +189,7 @@ pools_agree(void **state)
         {28, 32, 2, 2, 2, 14, 14}, {7, 5, 3, 3, 2, 3, 3},    {9, 17, 2, 3, 1, 4, 7},
         {7, 10, 7, 7, 1, 1, 1},    {16, 1, 16, 16, 1, 1, 1},
     };
-    const struct ink_kernels *all[4], *reference;
+    const struct ink_kernels *all[INK_KERNELS_MAX], *reference;
     size_t fast;
 
     (void)state;
@@ -326,7 +326,7 @@ static void
 the_rest_agrees(void **state)
 {
     static const size_t sizes[] = {1, 3, 16, 17, 100, 1031};
-    const struct ink_kernels *all[4], *reference;
+    const struct ink_kernels *all[INK_KERNELS_MAX], *reference;
     size_t fast;
 
     (void)state;
@@ -343,7 +343,7 @@ the_rest_agrees(void **state)
 static void
 tables_are_named_and_complete(void **state)
 {
-    const struct ink_kernels *all[4];
+    const struct ink_kernels *all[INK_KERNELS_MAX];
     size_t count = ink_kernels_list(all);
 
     (void)state;

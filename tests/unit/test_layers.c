@@ -242,7 +242,7 @@ check_net(const char *name, const char *text, const struct ink_kernels *kernels)
 static void
 gradients_match_differences(void **state)
 {
-    const struct ink_kernels *all[4];
+    const struct ink_kernels *all[INK_KERNELS_MAX];
     size_t count = ink_kernels_list(all);
 
     (void)state;
@@ -257,7 +257,7 @@ static void
 uses_give_the_same_answers(void **state)
 {
     static const enum ink_use uses[] = {INK_USE_ANSWER, INK_USE_LOOK};
-    const struct ink_kernels *all[4];
+    const struct ink_kernels *all[INK_KERNELS_MAX];
     size_t count = ink_kernels_list(all);
 
     (void)state;

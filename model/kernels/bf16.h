@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef INK_MODEL_KERNELS_BF16_H
+#define INK_MODEL_KERNELS_BF16_H
+
+/*
+ * bf16: convolutions and dense layers on numbers of 16 bits.
+ *
+ * A bf16 is the upper half of a float: its sign, its exponent, 7 bits of its
+ * fraction. Inputs, weights and gradients are rounded to the nearest (ties to
+ * even; what is too small for a normal float becomes zero), multiplied in pairs
+ * and summed in float. Everything else stays float.
+ *
+ * Two neighbours make a pair, because the processor's instruction multiplies
+ * and adds two at once:
+ *
+ *     forward    x [H][W][C], plain; weights [ceil(O/16)][KH][ceil(KW*I/2)][16][2]: a row of the
+ *                window is one run of KW*I numbers, paired along the run
+ *     weights'   x and dy as pairs of neighbouring outputs: x [H][W][I][2], each number with the
+ *     gradient   one `stride` pixels on; dy [OH][ceil(OW/2)][O][2]
+ *
+ * Where the second of a pair is missing it is zero. The first of the tables that
+ * knows this is avx512bf16; the reference knows it too and is its judge.
+ *
+ * Kernels read up to INK_KERNEL_SLACK numbers behind x and multiply them with
+ * zero: they must be finite.
+ *
+ * Source   Intel, "bfloat16 - Hardware Numerics Definition", 2018
+ * Threads  all functions are pure
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct ink_conv;
+
+struct ink_bf16 {
+    /* y[i] = bf16 of x[i] */
+    void (*round)(size_t count, const float *x, uint16_t *y);
+    /* x [rows][count] to y [ceil(rows/2)][count][2] */
+    void (*pair_rows)(size_t rows, size_t count, const float *x, uint16_t *y);
+    /* y[i][2] = x[i], x[i + distance], or 0 from `count` on */
+    void (*pair_distance)(size_t count, size_t distance, const float *x, uint16_t *y);
+    /* y[OH][OW][O] = act(w * x + bias); is_added: y += w * x instead, and bias is not read.
+     * bias [panels][16] or NULL. */
+    void (*conv)(const struct ink_conv *conv, const uint16_t *x, const uint16_t *w,
+                 const float *bias, bool is_relu, bool is_added, float *y);
+    /* dw[panels][KH][KW][I][16] (+)= the gradient from one picture, x and dy in pairs. */
+    void (*conv_weights)(const struct ink_conv *conv, const uint16_t *x, const uint16_t *dy,
+                         bool is_added, float *dw);
+    /* Weights [count][16] of 16 outputs, count inputs of them, as a panel's 16 inputs see them on
+     * the way back: y [8][16][2], pairs of outputs; count <= 16, what is missing is zero. */
+    void (*turn)(size_t count, const float *w, uint16_t *y);
+};
+
+static inline uint32_t
+ink_bf16_bits(float x)
+{
+    uint32_t bits;
+
+    memcpy(&bits, &x, sizeof(bits));
+    return bits;
+}
+
+/* The bf16 nearest to x. */
+static inline uint16_t
+ink_bf16_of(float x)
+{
+    uint32_t bits = ink_bf16_bits(x), is_normal = bits & 0x7f800000;
+
+    if ((bits & 0x7fffffff) > 0x7f800000) /* NaN, a quiet one */
+        return (uint16_t)(bits >> 16 | 0x40);
+    bits = is_normal ? bits + 0x7fff + (bits >> 16 & 1) : bits & 0x80000000;
+    return (uint16_t)(bits >> 16);
+}
+
+static inline float
+ink_bf16_value(uint16_t number)
+{
+    uint32_t bits = (uint32_t)number << 16;
+    float value;
+
+    memcpy(&value, &bits, sizeof(value));
+    return value;
+}
+
+#endif

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/* reference_bf16: the bf16 kernels as their definitions read, summed in double. */
+#include "model/kernels/kernels.h"
+
+/* A product of two of them is exact in double. */
+static double
+value(uint16_t number)
+{
+    return (double)ink_bf16_value(number);
+}
+
+static void
+round_numbers(size_t count, const float *x, uint16_t *y)
+{
+    for (size_t i = 0; i < count; i++)
+        y[i] = ink_bf16_of(x[i]);
+}
+
+static void
+pair_rows(size_t rows, size_t count, const float *x, uint16_t *y)
+{
+    for (size_t row = 0; row < rows; row += 2)
+        for (size_t i = 0; i < count; i++) {
+            float first = x[row * count + i];
+            float second = row + 1 < rows ? x[(row + 1) * count + i] : 0;
+
+            y[row * count + 2 * i] = ink_bf16_of(first);
+            y[row * count + 2 * i + 1] = ink_bf16_of(second);
+        }
+}
+
+static void
+pair_distance(size_t count, size_t distance, const float *x, uint16_t *y)
+{
+    for (size_t i = 0; i < count; i++) {
+        y[2 * i] = ink_bf16_of(x[i]);
+        y[2 * i + 1] = i + distance < count ? ink_bf16_of(x[i + distance]) : 0;
+    }
+}
+
+/* Weight k of a run of the window's row i, to output `out`: w[out / 16][i][k / 2][out % 16][2]. */
+static size_t
+weight_at(const struct ink_conv *conv, int i, int k, int out)
+{
+    size_t run = (size_t)conv->kernel_width * (size_t)conv->in_channels;
+    size_t row = (size_t)(out / INK_PANEL) * (size_t)conv->kernel_height + (size_t)i;
+
+    return ((row * ((run + 1) / 2) + (size_t)k / 2) * INK_PANEL + (size_t)(out % INK_PANEL)) * 2 +
+           (size_t)k % 2;
+}
+
+static double
+conv_at(const struct ink_conv *conv, const uint16_t *x, const uint16_t *w, int pixel, int out)
+{
+    int row = pixel / conv->out_width * conv->stride, column = pixel % conv->out_width;
+    double sum = 0;
+
+    for (int i = 0; i < conv->kernel_height; i++) {
+        const uint16_t *from =
+            x + ((size_t)(row + i) * (size_t)conv->in_width + (size_t)(column * conv->stride)) *
+                    (size_t)conv->in_channels;
+
+        for (int k = 0; k < conv->kernel_width * conv->in_channels; k++)
+            sum += value(from[k]) * value(w[weight_at(conv, i, k, out)]);
+    }
+    return sum;
+}
+
+static void
+conv(const struct ink_conv *form, const uint16_t *x, const uint16_t *w, const float *bias,
+     bool is_relu, bool is_added, float *y)
+{
+    for (int pixel = 0; pixel < form->out_height * form->out_width; pixel++)
+        for (int out = 0; out < form->out_channels; out++) {
+            float *to = &y[(size_t)pixel * (size_t)form->out_channels + (size_t)out];
+            double start = is_added ? (double)*to : bias ? (double)bias[out] : 0;
+            double sum = start + conv_at(form, x, w, pixel, out);
+
+            *to = (float)(is_relu && sum < 0 ? 0 : sum);
+        }
+}
+
+/* The gradient of the weight of input k (of a window's row i) and output `out`. */
+static double
+weight_gradient(const struct ink_conv *form, const uint16_t *x, const uint16_t *dy, int i, int k,
+                int out)
+{
+    size_t ins = (size_t)form->in_channels, outs = (size_t)form->out_channels;
+    int pairs = (form->out_width + 1) / 2;
+    double sum = 0;
+
+    for (int row = 0; row < form->out_height; row++)
+        for (int pair = 0; pair < pairs; pair++) {
+            size_t pixel = (size_t)(row * form->stride + i) * (size_t)form->in_width +
+                           (size_t)(2 * pair * form->stride);
+            const uint16_t *a = x + 2 * (pixel * ins + (size_t)k);
+            const uint16_t *b = dy + 2 * ((size_t)(row * pairs + pair) * outs + (size_t)out);
+
+            sum += value(a[0]) * value(b[0]) + value(a[1]) * value(b[1]);
+        }
+    return sum;
+}
+
+static void
+conv_weights(const struct ink_conv *form, const uint16_t *x, const uint16_t *dy, bool is_added,
+             float *dw)
+{
+    int run = form->kernel_width * form->in_channels;
+    int panels = (form->out_channels + INK_PANEL - 1) / INK_PANEL;
+
+    for (int out = 0; out < panels * INK_PANEL; out++)
+        for (int i = 0; i < form->kernel_height; i++)
+            for (int k = 0; k < run; k++) {
+                int row = (out / INK_PANEL * form->kernel_height + i) * run + k;
+                float *to = &dw[(size_t)row * INK_PANEL + (size_t)(out % INK_PANEL)];
+                double sum = out < form->out_channels ? weight_gradient(form, x, dy, i, k, out) : 0;
+
+                *to = (float)(sum + (is_added ? (double)*to : 0));
+            }
+}
+
+static void
+turn(size_t count, const float *w, uint16_t *y)
+{
+    for (size_t pair = 0; pair < INK_PANEL / 2; pair++)
+        for (size_t i = 0; i < INK_PANEL; i++)
+            for (size_t second = 0; second < 2; second++)
+                y[(pair * INK_PANEL + i) * 2 + second] =
+                    i < count ? ink_bf16_of(w[i * INK_PANEL + 2 * pair + second]) : 0;
+}
+
+extern const struct ink_bf16 ink_bf16_reference;
+const struct ink_bf16 ink_bf16_reference = {
+    .round = round_numbers,
+    .pair_rows = pair_rows,
+    .pair_distance = pair_distance,
+    .conv = conv,
+    .conv_weights = conv_weights,
+    .turn = turn,
+};

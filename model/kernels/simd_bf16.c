@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * simd_bf16: convolutions and dense layers in bf16, for processors with AVX-512-BF16.
+ *
+ * The loop is simd_conv.c's tile with pairs of numbers in place of numbers,
+ *     acc[p][0..15] += a[k][0] * b[k][0..15][0] + a[k][1] * b[k][0..15][1],
+ * and so has half the steps. A tile of two panels and seven pixels asks for
+ * fewer loads than one of one panel and fourteen, which the processor's two
+ * loads a cycle hold up.
+ */
+#include <immintrin.h>
+#include <string.h>
+
+#include "model/kernels/simd.h"
+
+/* Where a tile's numbers are; all strides in numbers of 16 bits, y's in floats. */
+struct tile {
+    size_t segments, count;
+    ptrdiff_t a_pixel, a_step, a_segment; /* a's strides from pixel to pixel, k to k, ... */
+    ptrdiff_t b_step, b_segment, b_panel; /* b_panel, y_panel: to the second panel of two */
+    ptrdiff_t y_pixel, y_panel;
+    bool is_added, is_relu;
+};
+
+ALWAYS_INLINE __m512i
+load_pairs(const uint16_t *from)
+{
+    return _mm512_loadu_si512(from);
+}
+
+ALWAYS_INLINE __m512
+dot(__m512 sum, const uint16_t *pair, __m512i weights)
+{
+    int both;
+
+    memcpy(&both, pair, sizeof(both));
+    return _mm512_dpbf16_ps(sum, (__m512bh)_mm512_set1_epi32(both), (__m512bh)weights);
+}
+
+/* The positive part; NaN stays, so that a broken network shows in its loss. */
+ALWAYS_INLINE __m512
+positive(__m512 x)
+{
+    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_NLT_UQ), x);
+}
+
+/* is_step_pair: a pair lies behind the other from step to step (forward), else from pixel to
+ * pixel (the weights' gradient). */
+ALWAYS_INLINE void
+tile_body(const int pixels, const int panels, const bool is_step_pair, const struct tile *tile,
+          const uint16_t *a, const uint16_t *b, const float *bias, float *y)
+{
+    __m512 acc[14][2];
+    const ptrdiff_t pa = is_step_pair ? tile->a_pixel : 2;
+    const ptrdiff_t ka = is_step_pair ? 2 : tile->a_step;
+    const ptrdiff_t kb = is_step_pair ? 2 * INK_PANEL : tile->b_step;
+
+#pragma GCC unroll 14
+    for (int p = 0; p < pixels; p++)
+#pragma GCC unroll 2
+        for (int v = 0; v < panels; v++) {
+            acc[p][v] = _mm512_setzero_ps();
+            if (tile->is_added)
+                acc[p][v] = _mm512_loadu_ps(y + p * tile->y_pixel + v * tile->y_panel);
+            else if (bias)
+                acc[p][v] = _mm512_loadu_ps(bias + v * INK_PANEL);
+        }
+    for (size_t s = 0; s < tile->segments; s++) {
+        /* A base every three pixels: base, base + pa, base + 2 pa are addressing modes. The empty
+         * asm keeps the compiler from making fourteen pointers of them. */
+        const uint16_t *at[5], *bs = b + (ptrdiff_t)s * tile->b_segment;
+
+        at[0] = a + (ptrdiff_t)s * tile->a_segment;
+#pragma GCC unroll 4
+        for (int q = 1; q < 5; q++) {
+            at[q] = 3 * q < pixels && is_step_pair ? at[q - 1] + 3 * pa : at[0] + 3 * q * pa;
+            if (is_step_pair)
+                __asm__("" : "+r"(at[q]));
+        }
+        for (size_t k = 0; k < tile->count; k++) {
+            __m512i weight[2];
+
+#pragma GCC unroll 2
+            for (int v = 0; v < panels; v++)
+                weight[v] = load_pairs(bs + v * tile->b_panel);
+#pragma GCC unroll 14
+            for (int p = 0; p < pixels; p++)
+#pragma GCC unroll 2
+                for (int v = 0; v < panels; v++)
+                    acc[p][v] = dot(acc[p][v], at[p / 3] + (p % 3) * pa, weight[v]);
+            bs += kb;
+#pragma GCC unroll 5
+            for (int q = 0; q < 5; q++)
+                at[q] += ka;
+        }
+    }
+#pragma GCC unroll 14
+    for (int p = 0; p < pixels; p++)
+#pragma GCC unroll 2
+        for (int v = 0; v < panels; v++)
+            _mm512_storeu_ps(y + p * tile->y_pixel + v * tile->y_panel,
+                             tile->is_relu ? positive(acc[p][v]) : acc[p][v]);
+}
+
+typedef void tile_fn(const struct tile *tile, const uint16_t *a, const uint16_t *b,
+                     const float *bias, float *y);
+
+#define DEFINE_TILE(name, pixels, panels, is_step_pair)                             \
+    static void name(const struct tile *tile, const uint16_t *a, const uint16_t *b, \
+                     const float *bias, float *y)                                   \
+    {                                                                               \
+        tile_body(pixels, panels, is_step_pair, tile, a, b, bias, y);               \
+    }
+#define DEFINE_SINGLE(n) DEFINE_TILE(rows_##n, n, 1, true) DEFINE_TILE(columns_##n, n, 1, false)
+#define DEFINE_PAIR(n) \
+    DEFINE_TILE(row_pairs_##n, n, 2, true) DEFINE_TILE(column_pairs_##n, n, 2, false)
+
+/* clang-format off */
+enum { SINGLE_PIXELS = 14, DOUBLE_PIXELS = 7 };
+#define EACH_SINGLE(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
+#define EACH_PAIR(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
+EACH_SINGLE(DEFINE_SINGLE)
+EACH_PAIR(DEFINE_PAIR)
+#define ROWS(n) rows_##n,
+#define COLUMNS(n) columns_##n,
+#define ROW_PAIRS(n) row_pairs_##n,
+#define COLUMN_PAIRS(n) column_pairs_##n,
+static tile_fn *const rows[] = {NULL, EACH_SINGLE(ROWS)};
+static tile_fn *const columns[] = {NULL, EACH_SINGLE(COLUMNS)};
+static tile_fn *const row_pairs[] = {NULL, EACH_PAIR(ROW_PAIRS)};
+static tile_fn *const column_pairs[] = {NULL, EACH_PAIR(COLUMN_PAIRS)};
+/* clang-format on */
+
+/* Run a tile of which only `lanes` channels exist: through a full one on the stack. */
+static void
+tile_at_edge(tile_fn *run, const struct tile *tile, const uint16_t *a, const uint16_t *b,
+             const float *bias, float *y, int pixels, int lanes)
+{
+    float whole[SINGLE_PIXELS][INK_PANEL];
+    struct tile edge = *tile;
+
+    if (tile->is_added)
+        for (int p = 0; p < pixels; p++)
+            for (int lane = 0; lane < INK_PANEL; lane++)
+                whole[p][lane] = lane < lanes ? y[p * tile->y_pixel + lane] : 0;
+    edge.y_pixel = INK_PANEL;
+    run(&edge, a, b, bias, whole[0]);
+    for (int p = 0; p < pixels; p++)
+        for (int lane = 0; lane < lanes; lane++)
+            y[p * tile->y_pixel + lane] = whole[p][lane];
+}
+
+ALWAYS_INLINE int
+least(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+/* `total` in parts of at most `most`, as even as can be: the next part's size. */
+ALWAYS_INLINE int
+part_of(int total, int most)
+{
+    int parts = (total + most - 1) / most;
+
+    return (total + parts - 1) / parts;
+}
+
+/* How many of the channels from `channel` on the next tile takes: two panels, one, or a rest. */
+ALWAYS_INLINE int
+lanes_at(const struct ink_conv *conv, int channel)
+{
+    int left = conv->out_channels - channel;
+
+    return left >= 2 * INK_PANEL ? 2 * INK_PANEL : least(left, INK_PANEL);
+}
+
+/* ---- forward ---- */
+
+/* All pixels of the output channels of one panel, or of two. */
+static void
+conv_panel(const struct ink_conv *conv, const struct tile *tile, const uint16_t *x,
+           const uint16_t *w, const float *bias, float *y, int lanes)
+{
+    ptrdiff_t row = (ptrdiff_t)conv->in_width * conv->in_channels * conv->stride;
+    bool pair = lanes > INK_PANEL;
+    tile_fn *const *run = pair ? row_pairs : rows;
+
+    for (int i = 0; i < conv->out_height; i++)
+        for (int j = 0, n; j < conv->out_width; j += n) {
+            const uint16_t *a = x + i * row + j * tile->a_pixel;
+            float *to = y + ((ptrdiff_t)i * conv->out_width + j) * conv->out_channels;
+
+            n = part_of(conv->out_width - j, pair ? DOUBLE_PIXELS : SINGLE_PIXELS);
+            if (lanes >= INK_PANEL)
+                run[n](tile, a, w, bias, to);
+            else
+                tile_at_edge(run[n], tile, a, w, bias, to, n, lanes);
+        }
+}
+
+/* All outputs, summed over the tile's steps. */
+static void
+conv_slice(const struct ink_conv *conv, const struct tile *tile, const uint16_t *x,
+           const uint16_t *w, const float *bias, float *y)
+{
+    for (int channel = 0, lanes; channel < conv->out_channels; channel += lanes) {
+        lanes = lanes_at(conv, channel);
+        conv_panel(conv, tile, x, w + channel / INK_PANEL * tile->b_panel,
+                   bias ? bias + channel : NULL, y + channel, lanes);
+    }
+}
+
+/* Steps of the inner loop after which a and b still are in the first-level cache. */
+enum { STEPS_MAX = 256 };
+
+static void
+conv(const struct ink_conv *form, const uint16_t *x, const uint16_t *w, const float *bias,
+     bool is_relu, bool is_added, float *y)
+{
+    size_t count = ((size_t)form->kernel_width * (size_t)form->in_channels + 1) / 2;
+    struct tile tile = {
+        .segments = (size_t)form->kernel_height,
+        .count = count,
+        .a_pixel = (ptrdiff_t)form->stride * form->in_channels,
+        .a_segment = (ptrdiff_t)form->in_width * form->in_channels,
+        .b_segment = (ptrdiff_t)count * INK_PANEL * 2,
+        .b_panel = (ptrdiff_t)count * INK_PANEL * 2 * form->kernel_height,
+        .y_pixel = form->out_channels,
+        .y_panel = INK_PANEL,
+        .is_added = is_added,
+        .is_relu = is_relu,
+    };
+
+    if (form->kernel_height > 1 || count <= STEPS_MAX) {
+        conv_slice(form, &tile, x, w, bias, y);
+        return;
+    }
+    for (size_t from = 0; from < count; from += STEPS_MAX) {
+        tile.count = count - from < STEPS_MAX ? count - from : STEPS_MAX;
+        tile.is_added = is_added || from > 0;
+        tile.is_relu = is_relu && from + tile.count == count;
+        conv_slice(form, &tile, x + 2 * from, w + from * INK_PANEL * 2, bias, y);
+    }
+}
+
+/* ---- the weights' gradient ---- */
+
+/* The gradient of the weights that n neighbouring inputs have to the channels of one or two
+ * panels. */
+static void
+weights_of_steps(const struct tile *tile, int n, const uint16_t *x, const uint16_t *dy, float *dw,
+                 int lanes)
+{
+    if (lanes > INK_PANEL) {
+        column_pairs[n](tile, x, dy, NULL, dw);
+    } else if (lanes == INK_PANEL) {
+        columns[n](tile, x, dy, NULL, dw);
+    } else {
+        if (!tile->is_added)
+            memset(dw, 0, (size_t)n * INK_PANEL * sizeof(*dw));
+        tile_at_edge(columns[n], tile, x, dy, NULL, dw, n, lanes);
+    }
+}
+
+static void
+conv_weights(const struct ink_conv *conv, const uint16_t *x, const uint16_t *dy, bool is_added,
+             float *dw)
+{
+    int count = conv->kernel_width * conv->in_channels, pairs = (conv->out_width + 1) / 2;
+    ptrdiff_t row = (ptrdiff_t)conv->in_width * conv->in_channels * 2;
+    struct tile tile = {
+        .segments = (size_t)conv->out_height,
+        .count = (size_t)pairs,
+        .a_step = (ptrdiff_t)conv->stride * conv->in_channels * 4,
+        .a_segment = row * conv->stride,
+        .b_step = (ptrdiff_t)conv->out_channels * 2,
+        .b_segment = (ptrdiff_t)pairs * conv->out_channels * 2,
+        .b_panel = INK_PANEL * 2,
+        .y_pixel = INK_PANEL,
+        .y_panel = (ptrdiff_t)count * INK_PANEL * conv->kernel_height,
+        .is_added = is_added,
+    };
+
+    if (pairs == 1) { /* a dense layer's pictures: rows of one pair are one row of pairs */
+        tile.segments = 1;
+        tile.count = (size_t)conv->out_height;
+        tile.a_step = tile.a_segment;
+    }
+    for (int channel = 0, lanes; channel < conv->out_channels; channel += lanes) {
+        float *to = dw + channel / INK_PANEL * tile.y_panel;
+
+        lanes = lanes_at(conv, channel);
+        for (int i = 0; i < conv->kernel_height; i++)
+            for (int j = 0, n; j < count; j += n, to += n * INK_PANEL) {
+                n = part_of(count - j, lanes > INK_PANEL ? DOUBLE_PIXELS : SINGLE_PIXELS);
+                weights_of_steps(&tile, n, x + i * row + (ptrdiff_t)j * 2, dy + channel * 2, to,
+                                 lanes);
+            }
+    }
+}
+
+/* ---- rounding ---- */
+
+/* The first `count` lanes, all from 16 on. */
+ALWAYS_INLINE __mmask16
+first_lanes(size_t count)
+{
+    return (__mmask16)(count < 16 ? (1U << count) - 1 : 0xffffU);
+}
+
+static void
+round_numbers(size_t count, const float *x, uint16_t *y)
+{
+    size_t i = 0;
+
+    for (; i + 16 <= count; i += 16)
+        _mm256_storeu_si256((__m256i *)(y + i),
+                            (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(x + i)));
+    if (i < count) {
+        __mmask16 rest = first_lanes(count - i);
+
+        _mm256_mask_storeu_epi16(y + i, rest,
+                                 (__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(rest, x + i)));
+    }
+}
+
+/* Two vectors as pairs: first in the lower halves, second in the upper. */
+ALWAYS_INLINE __m512i
+pairs_of(__m512 first, __m512 second)
+{
+    __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(first));
+    __m512i high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(second));
+
+    return _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
+}
+
+/* y[i][2] = x[i], second[i]; second may be NULL: zeros */
+static void
+pair(size_t count, const float *x, const float *second, uint16_t *y)
+{
+    for (size_t i = 0; i < count; i += 16) {
+        __mmask16 rest = first_lanes(count - i);
+        __m512 a = _mm512_maskz_loadu_ps(rest, x + i);
+        __m512 b = second ? _mm512_maskz_loadu_ps(rest, second + i) : _mm512_setzero_ps();
+
+        _mm512_mask_storeu_epi32(y + 2 * i, rest, pairs_of(a, b));
+    }
+}
+
+static void
+pair_rows(size_t rows_left, size_t count, const float *x, uint16_t *y)
+{
+    for (; rows_left >= 2; rows_left -= 2, x += 2 * count, y += 2 * count)
+        pair(count, x, x + count, y);
+    if (rows_left)
+        pair(count, x, NULL, y);
+}
+
+static void
+pair_distance(size_t count, size_t distance, const float *x, uint16_t *y)
+{
+    size_t whole = count > distance ? count - distance : 0;
+
+    pair(whole, x, x + distance, y);
+    pair(count - whole, x + whole, NULL, y + 2 * whole);
+}
+
+/* Two blocks of `height` rows, 16 pairs each: one under the other, its left and its right half. */
+ALWAYS_INLINE void
+stack_halves(const int height, __m512i *a, __m512i *b)
+{
+    const int width = 16 / height;
+    int left[16], right[16];
+    __m512i upper = *a, lower = *b;
+
+#pragma GCC unroll 16
+    for (int i = 0; i < 16; i++) {
+        int row = i / (width / 2), column = i % (width / 2);
+
+        left[i] = row % height * width + column + (row < height ? 0 : 16);
+        right[i] = left[i] + width / 2;
+    }
+    *a = _mm512_permutex2var_epi32(upper, _mm512_loadu_si512(left), lower);
+    *b = _mm512_permutex2var_epi32(upper, _mm512_loadu_si512(right), lower);
+}
+
+static void
+turn(size_t count, const float *w, uint16_t *y)
+{
+    __m512i block[8];
+
+    for (size_t i = 0; i < 8; i++) { /* two rows of eight pairs in each */
+        __m512 zero = _mm512_setzero_ps();
+        __m512 even = 2 * i < count ? _mm512_loadu_ps(w + 2 * i * INK_PANEL) : zero;
+        __m512 odd = 2 * i + 1 < count ? _mm512_loadu_ps(w + (2 * i + 1) * INK_PANEL) : zero;
+
+        block[i] = (__m512i)_mm512_cvtne2ps_pbh(odd, even);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++)
+        stack_halves(2, &block[2 * i], &block[2 * i + 1]);
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++)
+        stack_halves(4, &block[i / 2 * 4 + i % 2], &block[i / 2 * 4 + i % 2 + 2]);
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++)
+        stack_halves(8, &block[i], &block[i + 4]);
+        /* The columns lie in the order of reversed bits. */
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; i++)
+        _mm512_storeu_si512(y + (ptrdiff_t)((i & 1) * 4 + (i & 2) + (i >> 2)) * 32, block[i]);
+}
+
+extern const struct ink_bf16 ink_bf16_avx512;
+const struct ink_bf16 ink_bf16_avx512 = {
+    .round = round_numbers,
+    .pair_rows = pair_rows,
+    .pair_distance = pair_distance,
+    .conv = conv,
+    .conv_weights = conv_weights,
+    .turn = turn,
+};

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bf16: rounding by hand; every table that knows bf16 against the reference, on odd shapes; and
+ * the reference against the float kernels, from which rounding alone may part it.
+ */
+
+#include "tests/unit/ink_test.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "model/kernels/kernels.h"
+#include "model/net.h"
+
+/* Of a sum, a part: sums in float differ by that; rounding one number of two to 8 bits by this. */
+static const double tolerance = 2e-6, rounding = 1.0 / 256;
+
+static struct ink_rng rng;
+
+static float *
+noise(size_t count)
+{
+    float *block = ink_floats(count);
+
+    assert_non_null(block);
+    for (size_t i = 0; i < count; i++)
+        block[i] = ink_rng_between(&rng, -1, 1);
+    return block;
+}
+
+static uint16_t *
+halves(size_t count)
+{
+    return (uint16_t *)noise((count + 1) / 2 + INK_KERNEL_SLACK);
+}
+
+static const struct ink_bf16 *
+the_reference(void)
+{
+    const struct ink_kernels *all[INK_KERNELS_MAX];
+
+    return all[ink_kernels_list(all) - 1]->bf16;
+}
+
+static void
+assert_near(const char *what, const float *got, const float *want, size_t count, double allowed)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!(fabs((double)got[i] - (double)want[i]) <= allowed))
+            fail_msg("%s: number %zu of %zu is %g, expected %g", what, i, count, (double)got[i],
+                     (double)want[i]);
+}
+
+/* What `check` says of each table with bf16, the reference too. */
+static void
+each_table(void (*check)(const struct ink_bf16 *bf16))
+{
+    const struct ink_kernels *all[INK_KERNELS_MAX];
+    size_t count = ink_kernels_list(all);
+
+    for (size_t i = 0; i < count; i++)
+        if (all[i]->bf16) {
+            print_message("  %s\n", all[i]->name);
+            check(all[i]->bf16);
+        }
+}
+
+/* ---- rounding ---- */
+
+static void
+check_rounding(const struct ink_bf16 *bf16)
+{
+    static const struct {
+        uint32_t bits;
+        uint16_t want;
+    } table[] = {
+        {0x00000000, 0x0000}, {0x80000000, 0x8000},                       /* zeros */
+        {0x3f800000, 0x3f80}, {0x3f807fff, 0x3f80}, {0x3f808001, 0x3f81}, /* about 1 */
+        {0x3f808000, 0x3f80}, {0x3f818000, 0x3f82}, {0xbf818000, 0xbf82}, /* ties, to even */
+        {0x3fffffff, 0x4000}, {0x00800000, 0x0080},                       /* carried; the least */
+        {0x007fffff, 0x0000}, {0x80000001, 0x8000},                       /* below that */
+        {0x7f7fffff, 0x7f80}, {0x7f7f7fff, 0x7f7f},                       /* too large, and not */
+        {0x7f800000, 0x7f80}, {0xff800000, 0xff80},                       /* infinities */
+        {0x7f800001, 0x7fc0}, {0xffc12345, 0xffc1},                       /* no numbers */
+    };
+
+    for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+        uint16_t got;
+        float x;
+
+        memcpy(&x, &table[i].bits, sizeof(x));
+        bf16->round(1, &x, &got);
+        if (got != table[i].want)
+            fail_msg("bf16 of %08x is %04x, expected %04x", (unsigned)table[i].bits, (unsigned)got,
+                     (unsigned)table[i].want);
+    }
+}
+
+static void
+rounding_is_to_nearest_even(void **state)
+{
+    (void)state;
+    each_table(check_rounding);
+    assert_true(ink_bf16_value(0x3f81) == 1.0078125F);
+    assert_true(ink_bf16_value(0xc000) == -2);
+}
+
+/* Any bits, any lengths: exactly the reference's, and nothing written behind the end. */
+static void
+check_copies(const struct ink_bf16 *bf16)
+{
+    const struct ink_bf16 *reference = the_reference();
+    static const size_t counts[] = {1, 2, 15, 16, 17, 33, 100};
+
+    for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++)
+        for (size_t rows = 1; rows < 6; rows++) {
+            size_t count = counts[i], size = rows * count, pairs = (rows + 1) / 2 * count * 2;
+            float *x = noise(size);
+            uint16_t *got = halves(2 * size + 16), *want = halves(2 * size + 16);
+
+            for (size_t j = 0; rows == 1 && j < size; j++) {
+                uint32_t bits = (uint32_t)ink_rng_next(&rng);
+
+                memcpy(&x[j], &bits, sizeof(bits));
+            }
+            memcpy(got, want, (2 * size + 16) * sizeof(*got));
+            reference->round(size, x, want);
+            bf16->round(size, x, got);
+            assert_memory_equal(got, want, (size + 16) * sizeof(*got));
+            reference->pair_rows(rows, count, x, want);
+            bf16->pair_rows(rows, count, x, got);
+            assert_memory_equal(got, want, (pairs + 16) * sizeof(*got));
+            reference->pair_distance(size, count, x, want);
+            bf16->pair_distance(size, count, x, got);
+            assert_memory_equal(got, want, (2 * size + 16) * sizeof(*got));
+            free(x);
+            free(got);
+            free(want);
+        }
+}
+
+static void
+check_turn(const struct ink_bf16 *bf16)
+{
+    for (size_t count = 1; count <= INK_PANEL; count++) {
+        float *w = noise((size_t)INK_PANEL * INK_PANEL);
+        uint16_t *got = halves(272), *want = halves(272);
+
+        memcpy(got, want, 272 * sizeof(*got));
+        the_reference()->turn(count, w, want);
+        bf16->turn(count, w, got);
+        assert_memory_equal(got, want, 272 * sizeof(*got));
+        free(w);
+        free(got);
+        free(want);
+    }
+}
+
+static void
+copies_are_the_references(void **state)
+{
+    (void)state;
+    each_table(check_copies);
+    each_table(check_turn);
+}
+
+/* ---- convolutions ---- */
+
+/* in_width, in, out, kernel height, width, stride, out height, width */
+static const struct ink_conv convs[] = {
+    {28, 1, 32, 3, 3, 1, 26, 26},  {9, 3, 5, 3, 3, 1, 7, 7},     {11, 17, 33, 2, 4, 1, 4, 8},
+    {12, 4, 16, 3, 3, 2, 5, 5},    {30, 2, 8, 3, 3, 2, 14, 14},  {1, 600, 19, 1, 1, 1, 1, 1},
+    {9, 1100, 10, 1, 1, 1, 1, 9},  {5, 1101, 64, 1, 1, 1, 1, 5}, {15, 5, 1, 5, 5, 3, 4, 4},
+    {16, 16, 48, 1, 1, 1, 16, 16}, {19, 7, 20, 1, 3, 1, 3, 17},  {6, 6, 31, 6, 6, 1, 1, 1},
+    {40, 2, 16, 1, 1, 3, 5, 13},   {16, 32, 32, 3, 3, 1, 2, 14},
+};
+
+/* One convolution's numbers: as floats, and as the bf16 kernels want them. */
+struct numbers {
+    size_t in, out, window, outs, weights, pixels;
+    float *x, *w, *bias, *y, *dw;
+    uint16_t *x16, *w16, *x_pairs, *dy_pairs;
+};
+
+static void
+numbers_init(struct numbers *n, const struct ink_conv *conv)
+{
+    const struct ink_bf16 *reference = the_reference();
+    size_t run = (size_t)(conv->kernel_width * conv->in_channels), pairs = (run + 1) / 2;
+    size_t panels = ((size_t)conv->out_channels + 15) / 16;
+
+    n->in = (size_t)((conv->out_height - 1) * conv->stride + conv->kernel_height) *
+            (size_t)conv->in_width * (size_t)conv->in_channels;
+    n->outs = (size_t)conv->out_channels;
+    n->window = (size_t)conv->kernel_height * run;
+    n->weights = panels * 16 * n->window;
+    n->pixels = (size_t)(conv->out_height * conv->out_width);
+    n->out = n->pixels * n->outs;
+    n->x = noise(n->in);
+    n->w = noise(n->weights);
+    n->bias = noise(panels * 16);
+    n->y = noise(n->out + 16);
+    n->dw = noise(n->weights);
+    n->x16 = halves(n->in);
+    n->w16 = halves(panels * (size_t)conv->kernel_height * pairs * 32);
+    n->x_pairs = halves(2 * n->in);
+    n->dy_pairs = halves(2 * (n->out + (size_t)conv->out_height * n->outs));
+    for (size_t i = 0; i < n->weights; i++) /* unused channels of the last panel are zero */
+        if (i / (n->window * 16) * 16 + i % 16 >= n->outs)
+            n->w[i] = n->dw[i] = 0;
+    reference->round(n->in, n->x, n->x16);
+    for (size_t i = 0; i < panels * (size_t)conv->kernel_height; i++)
+        reference->pair_rows(run, 16, n->w + i * run * 16, n->w16 + i * pairs * 32);
+    reference->pair_distance(n->in, (size_t)(conv->stride * conv->in_channels), n->x, n->x_pairs);
+    for (int i = 0; i < conv->out_height; i++)
+        reference->pair_rows((size_t)conv->out_width, n->outs,
+                             n->y + (size_t)(i * conv->out_width) * n->outs,
+                             n->dy_pairs + (size_t)(i * ((conv->out_width + 1) / 2)) * n->outs * 2);
+}
+
+static void
+numbers_fini(struct numbers *n)
+{
+    void *all[] = {n->x, n->w, n->bias, n->y, n->dw, n->x16, n->w16, n->x_pairs, n->dy_pairs};
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+        free(all[i]);
+}
+
+static float *
+copy_of(const float *from, size_t count)
+{
+    float *block = ink_floats(count);
+
+    assert_non_null(block);
+    memcpy(block, from, count * sizeof(*block));
+    return block;
+}
+
+static void
+check_conv(const struct ink_bf16 *bf16, const struct ink_conv *conv)
+{
+    const struct ink_bf16 *reference = the_reference();
+    struct numbers n;
+    float *want, *dw_want;
+
+    numbers_init(&n, conv);
+    want = copy_of(n.y, n.out + 16);
+    dw_want = copy_of(n.dw, n.weights);
+    for (int form = 0; form < 4; form++) { /* plain; bias and relu; added; added and relu */
+        bool is_relu = form % 2, is_added = form / 2;
+
+        reference->conv(conv, n.x16, n.w16, form == 1 ? n.bias : NULL, is_relu, is_added, want);
+        bf16->conv(conv, n.x16, n.w16, form == 1 ? n.bias : NULL, is_relu, is_added, n.y);
+        assert_near("conv", n.y, want, n.out + 16, (double)n.window * tolerance);
+    }
+    for (int added = 1; added >= 0; added--) {
+        reference->conv_weights(conv, n.x_pairs, n.dy_pairs, added, dw_want);
+        bf16->conv_weights(conv, n.x_pairs, n.dy_pairs, added, n.dw);
+        assert_near("conv_weights", n.dw, dw_want, n.weights, (double)n.pixels * tolerance);
+    }
+    numbers_fini(&n);
+    free(want);
+    free(dw_want);
+}
+
+static void
+check_convs(const struct ink_bf16 *bf16)
+{
+    for (size_t i = 0; i < sizeof(convs) / sizeof(*convs); i++)
+        check_conv(bf16, &convs[i]);
+}
+
+static void
+convolutions_agree(void **state)
+{
+    (void)state;
+    each_table(check_convs);
+}
+
+/* The layouts mean what the header says: the float kernels find the same but for rounding. */
+static void
+floats_agree(void **state)
+{
+    const struct ink_kernels *all[INK_KERNELS_MAX], *reference;
+
+    (void)state;
+    reference = all[ink_kernels_list(all) - 1];
+    for (size_t i = 0; i < sizeof(convs) / sizeof(*convs); i++) {
+        struct numbers n;
+        float *y, *dw;
+
+        numbers_init(&n, &convs[i]);
+        y = copy_of(n.y, n.out);
+        dw = copy_of(n.dw, n.weights);
+        reference->conv_weights(&convs[i], n.x, n.y, false, n.dw);
+        reference->bf16->conv_weights(&convs[i], n.x_pairs, n.dy_pairs, false, dw);
+        assert_near("conv_weights", dw, n.dw, n.weights, (2 + sqrt((double)n.pixels)) * rounding);
+        reference->conv(&convs[i], n.x, n.w, n.bias, true, n.y);
+        reference->bf16->conv(&convs[i], n.x16, n.w16, n.bias, true, false, y);
+        assert_near("conv", y, n.y, n.out, (2 + sqrt((double)n.window)) * rounding);
+        numbers_fini(&n);
+        free(y);
+        free(dw);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rounding_is_to_nearest_even),
+        cmocka_unit_test(copies_are_the_references),
+        cmocka_unit_test(convolutions_agree),
+        cmocka_unit_test(floats_agree),
+    };
+
+    ink_rng_init(&rng, 16, 0);
+    return cmocka_run_group_tests_name("bf16", tests, NULL, NULL);
+}
