@@ -130,7 +130,7 @@ test:                                   ## install what the tests need, run all 
 test-lab:                               ## browser tests in JupyterLab 4 and Notebook 7, in debootstrap roots (as root)
 	@.ci/deps build test lab && tests/lab/run
 
-bench: all                              ## measure, beside ipykernel and PyTorch
+bench: all                              ## measure, beside PyTorch, ONNX Runtime and ipykernel
 	@tests/bench/run
 
 golden: all                             ## execute the notebooks and write their outputs; look at the difference
