@@ -45,7 +45,7 @@ say = @$(if $(VERBOSE),,printf '  %-5s %s\n' $1 $2;)
 
 # Files that become part of the program (base/assets.h), by their path from here.
 WEBUI := $(wildcard webui/*.js webui/views/*.js webui/transport/*.js)
-ASSETS := $(sort build/gen/webui/inkling.js $(wildcard model/zoo/*.arch model/pretrained/*.safetensors webui/page/* \
+ASSETS := $(sort build/gen/webui/inkling.js $(wildcard model/zoo/*.arch model/zoo/*.json model/pretrained/*.safetensors webui/page/* \
           webui/jupyter/*.js webui/jupyter/*.svg webui/jupyter/*.png webui/jupyter/lab/*))
 # The arithmetic is one source for three instruction sets; model/kernels/kernels.c chooses at run time.
 SIMD := baseline $(if $(filter x86_64 amd64,$(shell uname -m)),avx2 avx512)

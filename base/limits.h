@@ -16,6 +16,7 @@ enum {
     INK_LIMIT_PARAMETERS        = 64 << 20, /* trained numbers, 256 MB; the largest in the zoo has 26 M */
     INK_LIMIT_ACTIVATIONS       = 4 << 20,  /* numbers a picture of all nodes; training holds 2 x batch of them */
     INK_LIMIT_WEIGHTS_SIZE      = 300 << 20, /* bytes of a weight file: all parameters and a header */
+    INK_LIMIT_CONFIG_SIZE       = 64 << 10, /* bytes of training options; all of them take 2 kB */
     /* json */
     INK_LIMIT_JSON_DEPTH        = 100,      /* nesting; cJSON's own limit is 1000 stack frames */
     INK_LIMIT_JSON_NUMBER_SIZE  = 64,       /* digits of one number; doubles need 25 */

@@ -117,4 +117,11 @@ size_t ink_zoo_count(void);
 struct ink_zoo_entry ink_zoo_get(size_t index);
 bool ink_zoo_find(const char *name, struct ink_zoo_entry *out_entry);
 
+/* The recipes that come with it, also in model/zoo: JSON objects of `train`'s options, which
+ * command/train_config reads. They have no summary. */
+enum { INK_RECIPE_MAX = 32 };
+size_t ink_recipe_count(void);
+struct ink_zoo_entry ink_recipe_get(size_t index);
+bool ink_recipe_find(const char *name, struct ink_zoo_entry *out_entry);
+
 #endif

@@ -313,6 +313,7 @@ static enum ink_status
 finish(struct ink_trainer *trainer, enum ink_status status, struct ink_train_result *out_result,
        struct ink_err *err)
 {
+    out_result->thread_count = trainer->thread_count;
     out_result->is_cancelled = status == INK_CANCELLED;
     if (status == INK_CANCELLED)
         status = INK_OK;

@@ -82,6 +82,7 @@ struct ink_train_result {
     const struct ink_snapshot
         *best; /* the caller unrefs: best validated weights, else the newest */
     struct ink_train_progress progress;
+    int thread_count; /* as many as computed */
     bool is_cancelled;
 };
 

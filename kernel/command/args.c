@@ -87,7 +87,8 @@ is_choice(const char *choices, const char *value)
 }
 
 static enum ink_status
-check_choice(const struct ink_option *option, const char *value, struct ink_err *err)
+check_choice(const char *what, const struct ink_option *option, const char *value,
+             struct ink_err *err)
 {
     INK_CLEANUP(ink_buf_fini) struct ink_buf range = {0}, copy = {0};
     const char *words[CHOICE_MAX];
@@ -105,19 +106,18 @@ check_choice(const struct ink_option *option, const char *value, struct ink_err 
             *at++ = '\0';
     }
     similar = ink_suggest(value, words, count);
-    return ink_fail(err, INK_BADARG, "--%s: '%.64s' is not one of %s%s%s%s", option->name, value,
+    return ink_fail(err, INK_BADARG, "%s: '%.64s' is not one of %s%s%s%s", what, value,
                     ink_buf_text(&range), similar ? ", did you mean " : "", similar ? similar : "",
                     similar ? "?" : "");
 }
 
-static enum ink_status
-check_value(const struct ink_option *option, const char *value, struct ink_err *err)
+enum ink_status
+ink_option_check(const char *what, const struct ink_option *option, const char *value,
+                 struct ink_err *err)
 {
-    char what[OPTION_NAME_MAX + 3] = "--";
     int64_t whole;
     double real;
 
-    strncat(what, option->name, OPTION_NAME_MAX);
     switch (option->type) {
     case INK_OPTION_FLAG:
         return ink_fail(err, INK_BADARG, "%s: takes no value, got '%.64s'", what, value);
@@ -126,13 +126,22 @@ check_value(const struct ink_option *option, const char *value, struct ink_err *
     case INK_OPTION_REAL:
         return ink_parse_double(what, value, option->min, option->max, &real, err);
     case INK_OPTION_CHOICE:
-        return check_choice(option, value, err);
+        return check_choice(what, option, value, err);
     case INK_OPTION_TEXT:
         return *value
                    ? INK_OK
                    : ink_fail(err, INK_BADARG, "%s: is empty, expected %s", what, option->metavar);
     }
     return ink_fail(err, INK_BUG, "%s: unknown type of option", what);
+}
+
+static enum ink_status
+check_value(const struct ink_option *option, const char *value, struct ink_err *err)
+{
+    char what[OPTION_NAME_MAX + 3] = "--";
+
+    strncat(what, option->name, OPTION_NAME_MAX);
+    return ink_option_check(what, option, value, err);
 }
 
 /* Keep an option's value (NULL for a flag). */

@@ -13,6 +13,7 @@
 #include "kernel/command/models.h"
 #include "kernel/command/predict.h"
 #include "kernel/command/session.h"
+#include "kernel/command/train_config.h"
 #include "kernel/command/train_data.h"
 #include "kernel/command/train_options.h"
 #include "kernel/render/progress.h"
@@ -25,7 +26,7 @@ enum { UPDATE_MS = 100 }; /* between two updates of the display */
 /* A run, as its observer sees it. */
 struct run {
     const struct ink_context *ctx;
-    const struct ink_args *args;
+    const struct ink_args *given, *args; /* as typed; with those of --config and --recipe */
     const struct ink_snapshot *start;
     struct ink_dataset *train, *validation;
     char title[192]; /* "keras on mnist" */
@@ -53,6 +54,14 @@ check_folder(const struct ink_args *args, const char *option, struct ink_err *er
     return INK_OK;
 }
 
+static const char *
+data_names(const struct run *run)
+{
+    const char *names = ink_args_text(run->args, "data");
+
+    return names ? names : ink_session_data_name(run->ctx->session);
+}
+
 /* ---- the network to start from ---- */
 
 static enum ink_status
@@ -61,8 +70,6 @@ load_start(struct run *run, struct ink_err *err)
     INK_CLEANUP(ink_model_fini) struct ink_model model = {0};
     INK_CLEANUP(ink_buf_fini) struct ink_buf command = {0};
     const char *name = ink_args_text(run->args, "name");
-    const char *data = ink_args_has(run->args, "data") ? ink_args_text(run->args, "data")
-                                                       : ink_session_data_name(run->ctx->session);
     struct ink_record record = {.loss = (double)NAN, .accuracy = (double)NAN};
     enum ink_status status;
 
@@ -78,7 +85,7 @@ load_start(struct run *run, struct ink_err *err)
                         model.name);
     if (ink_args_flag(run->args, "continue"))
         record = *ink_snapshot_record(model.snapshot);
-    ink_train_options_print(run->args, &command);
+    ink_train_options_print(run->given, &command);
     (void)snprintf(record.name, sizeof(record.name), "%s", name ? name : model.name);
     (void)snprintf(record.command, sizeof(record.command), "%s", ink_buf_text(&command));
     (void)snprintf(record.data, sizeof(record.data), "%s", run->train->name);
@@ -89,7 +96,7 @@ load_start(struct run *run, struct ink_err *err)
         status = ink_snapshot_copy(model.snapshot, &record, &run->start, err);
     else
         status = ink_snapshot_create(model.arch, &record, record.seed, &run->start, err);
-    (void)snprintf(run->title, sizeof(run->title), "%s on %s", record.name, data);
+    (void)snprintf(run->title, sizeof(run->title), "%s on %s", record.name, data_names(run));
     return status;
 }
 
@@ -159,6 +166,8 @@ keep(const struct run *run, const struct ink_train_result *result, struct ink_er
 
     if (path)
         status = ink_snapshot_save(result->best, path, err);
+    if (status == INK_OK && path)
+        status = ink_train_config_save(run->args, path, data_names(run), result->thread_count, err);
     if (status == INK_OK && log)
         status = write_log(run, result, log, err);
     return status;
@@ -270,15 +279,18 @@ static enum ink_status
 run_train(const struct ink_context *ctx, const struct ink_args *args, struct ink_bundle *out_bundle,
           struct ink_err *err)
 {
-    struct run run = {.ctx = ctx, .args = args};
-    enum ink_status status;
+    INK_CLEANUP(ink_args_fini) struct ink_args all = {.command = args->command};
+    struct run run = {.ctx = ctx, .given = args, .args = &all};
+    enum ink_status status = ink_train_config_merge(args, &all, err);
 
+    if (status != INK_OK)
+        return status;
     ink_session_new_view_id(ctx->session, run.display_id);
-    status = check_folder(args, "save", err);
+    status = check_folder(&all, "save", err);
     if (status == INK_OK)
-        status = check_folder(args, "log", err);
+        status = check_folder(&all, "log", err);
     if (status == INK_OK)
-        status = ink_train_data_load(ctx, args, &run.train, &run.validation, err);
+        status = ink_train_data_load(ctx, &all, &run.train, &run.validation, err);
     if (status == INK_OK)
         status = load_start(&run, err);
     if (status == INK_OK)

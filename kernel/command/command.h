@@ -44,7 +44,8 @@ enum ink_word_kind {
     INK_WORD_PICTURE,
     INK_WORD_LAYER,
     INK_WORD_MODEL,
-    INK_WORD_ARCH, /* of the zoo */
+    INK_WORD_ARCH,   /* of the zoo */
+    INK_WORD_RECIPE, /* of the zoo */
     INK_WORD_DATA,
     INK_WORD_FILE,
 };

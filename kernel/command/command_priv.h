@@ -35,6 +35,15 @@ void ink_help_show(const struct ink_command *command, struct ink_bundle *out_bun
 void ink_help_text(const struct ink_command *command, struct ink_buf *buf);
 void ink_help_option(const struct ink_option *option, struct ink_buf *buf);
 
+/*
+ * Whether a value's text is of the option's type and in its range. `what` names it in the message:
+ * "--epochs", "mine.json: epochs".
+ *
+ * Errors   INK_BADARG
+ */
+INK_MUST_CHECK enum ink_status ink_option_check(const char *what, const struct ink_option *option,
+                                                const char *value, struct ink_err *err);
+
 /* "--epochs N" */
 void ink_option_usage(const struct ink_option *option, struct ink_buf *buf);
 /* "1 to 1000; default 5", "adam, adamw or sgd"; nothing if there is nothing to say. */

@@ -117,6 +117,13 @@ offer_zoo(struct place *place)
 }
 
 static void
+offer_recipes(struct place *place)
+{
+    for (size_t i = 0; i < ink_recipe_count(); i++)
+        offer(place, ink_recipe_get(i).name, "recipe");
+}
+
+static void
 offer_models(struct place *place)
 {
     INK_CLEANUP(ink_freep) struct ink_store_entry *entries = NULL;
@@ -239,6 +246,9 @@ offer_kind(struct place *place, enum ink_word_kind kind)
         break;
     case INK_WORD_ARCH:
         offer_zoo(place);
+        break;
+    case INK_WORD_RECIPE:
+        offer_recipes(place);
         break;
     case INK_WORD_DATA:
         offer_data(place);

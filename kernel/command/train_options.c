@@ -13,7 +13,12 @@ const struct ink_option ink_train_option[] = { /* as many as the header says */
      .help = "go on from the network's weights; without it they start afresh from --seed"},
     {.name = "data", .type = INK_OPTION_TEXT, .metavar = "NAME,...", .kind = INK_WORD_DATA,
      .help = "learn from these data sets, mixed, instead of the session's"},
-    {.name = "validation", .type = INK_OPTION_TEXT, .metavar = "WHAT", .fallback = "test",
+    {.name = "recipe", .type = INK_OPTION_TEXT, .metavar = "NAME", .kind = INK_WORD_RECIPE,
+     .help = "take the options that are not given from one that comes with the program"},
+    {.name = "config", .type = INK_OPTION_TEXT, .metavar = "FILE", .kind = INK_WORD_FILE,
+     .help = "take the options that are not given from a JSON object: {\"epochs\": 3, ...}; "
+             "--save writes one"},
+    {.name = "validation", .type = INK_OPTION_TEXT, .metavar = "N|DATA", .fallback = "test",
      .help = "measure after each epoch on: 'test', the test half; a number of training pictures "
              "held out, the last of each data set; a data set; 'none'"},
     {.name = "epochs", .type = INK_OPTION_INT, .metavar = "N", .fallback = "5", .min = 1, .max = 1000,
@@ -30,6 +35,10 @@ const struct ink_option ink_train_option[] = { /* as many as the header says */
      .help = "share of the steps in which a one-cycle rate rises"},
     {.name = "momentum", .type = INK_OPTION_REAL, .metavar = "X", .fallback = "0.9", .max = 0.999,
      .help = "of sgd"},
+    {.name = "beta1", .type = INK_OPTION_REAL, .metavar = "X", .fallback = "0.9", .max = 0.9999,
+     .help = "of adam and adamw: how much of the mean gradient stays each step"},
+    {.name = "beta2", .type = INK_OPTION_REAL, .metavar = "X", .fallback = "0.999", .max = 0.99999,
+     .help = "of adam and adamw: how much of the mean square stays each step"},
     {.name = "weight-decay", .type = INK_OPTION_REAL, .metavar = "X", .fallback = "0", .max = 1,
      .help = "pull of the weights towards zero"},
     {.name = "label-smoothing", .type = INK_OPTION_REAL, .metavar = "X", .fallback = "0", .max = 0.9,
@@ -61,7 +70,7 @@ const struct ink_option ink_train_option[] = { /* as many as the header says */
     {.name = "name", .type = INK_OPTION_TEXT, .metavar = "NAME",
      .help = "call the network so, instead of after its architecture"},
     {.name = "save", .type = INK_OPTION_TEXT, .metavar = "FILE", .kind = INK_WORD_FILE,
-     .help = "write the best weights there; also -o"},
+     .help = "write the best weights there, and all options beside them (.json); also -o"},
     {.name = "log", .type = INK_OPTION_TEXT, .metavar = "FILE", .kind = INK_WORD_FILE,
      .help = "write the command and one line an epoch there"},
 };
@@ -129,6 +138,8 @@ ink_train_options_get(const struct ink_args *args)
     options.learning_rate = ink_args_real(args, "lr");
     options.warm_up = ink_args_real(args, "warm-up");
     options.momentum = ink_args_real(args, "momentum");
+    options.beta1 = ink_args_real(args, "beta1");
+    options.beta2 = ink_args_real(args, "beta2");
     options.weight_decay = ink_args_real(args, "weight-decay");
     options.label_smoothing = ink_args_real(args, "label-smoothing");
     options.average = ink_args_real(args, "average");

@@ -15,7 +15,7 @@ static bool
 is_lower_word(const char *text)
 {
     for (const char *c = text; *c; c++)
-        if (!islower((unsigned char)*c) && *c != '-')
+        if (!islower((unsigned char)*c) && *c != '-' && (c == text || !isdigit((unsigned char)*c)))
             return false;
     return *text != '\0';
 }

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT */
+/* train_config: options from a JSON object, their order of precedence, and back into a file. */
+#include <math.h>
+
+#include "base/cleanup.h"
+#include "base/limits.h"
+#include "command_fixture.h"
+#include "kernel/command/command.h"
+#include "kernel/command/train_config.h"
+#include "kernel/command/train_options.h"
+
+static enum ink_status
+merge(const char *json, const char *const *words, size_t word_count, struct ink_args *out_args,
+      struct ink_err *err)
+{
+    INK_CLEANUP(ink_args_fini)
+    struct ink_args given = {.command = ink_command_find("train")};
+
+    assert_ok(ink_file_write("some.json", json, strlen(json), err), err);
+    assert_ok(ink_args_parse(given.command, words, word_count, &given, err), err);
+    return ink_train_config_merge(&given, out_args, err);
+}
+
+static const char *const from_file[] = {"--config", "some.json"};
+
+/* clang-format off */
+static const struct { const char *json; enum ink_status status; const char *message; } bad[] = {
+    {"{\"epochs\": \"three\"}", INK_BADARG, "some.json: epochs: got \"three\", expected a whole number, 1 to 1000"},
+    {"{\"epochs\": 2.5}", INK_BADARG, "epochs: got 2.5, expected a whole number, 1 to 1000"},
+    {"{\"epochs\": 1e300}", INK_BADARG, "epochs: got 1e+300, expected a whole number"},
+    {"{\"epochs\": [1]}", INK_BADARG, "epochs: got [1], expected a whole number"},
+    {"{\"epochs\": 0}", INK_BADARG, "epochs: 0 is out of range, expected 1 to 1000"},
+    {"{\"epochs\": 1001}", INK_BADARG, "epochs: 1001 is out of range, expected 1 to 1000"},
+    {"{\"epochs\": true}", INK_BADARG, "epochs: got true, expected a whole number"},
+    {"{\"epoch\": 3}", INK_BADARG, "some.json: unknown option 'epoch', did you mean 'epochs'?"},
+    {"{\"--epochs\": 3}", INK_BADARG, "unknown option '--epochs'"},
+    {"{\"zzzz\": 3}", INK_BADARG, "unknown option 'zzzz', expected one that 'train --help' lists"},
+    {"{\"json\": true}", INK_BADARG, "unknown option 'json'"},
+    {"{\"lr\": 100}", INK_BADARG, "lr: 100 is out of range, expected 1e-08 to 10"},
+    {"{\"lr\": \"0.1\"}", INK_BADARG, "lr: got \"0.1\", expected a number, 1e-08 to 10"},
+    {"{\"continue\": 1}", INK_BADARG, "continue: got 1, expected true or false"},
+    {"{\"optimizer\": \"adm\"}", INK_BADARG, "optimizer: 'adm' is not one of adam, "},
+    {"{\"optimizer\": 3}", INK_BADARG, "optimizer: got 3, expected in quotes adam, "},
+    {"{\"data\": 7}", INK_BADARG, "data: got 7, expected NAME,... in quotes or a list"},
+    {"{\"data\": [\"a\", {}]}", INK_BADARG, "data: got [\"a\",{}], expected NAME,... in quotes or a list"},
+    {"{\"data\": []}", INK_BADARG, "data: is empty"},
+    {"{\"name\": [\"a\"]}", INK_BADARG, "name: got [\"a\"], expected NAME in quotes"},
+    {"{\"save\": \"\"}", INK_BADARG, "save: is empty, expected FILE"},
+    {"{\"seed\": 1, \"seed\": 1}", INK_BADARG, "seed is given twice"},
+    {"{\"config\": \"a.json\"}", INK_BADARG, "some.json: config: cannot be given here"},
+    {"{\"recipe\": \"sprnt\"}", INK_NOTFOUND, "no recipe 'sprnt', did you mean 'sprint'?"},
+    {"{\"recipe\": \"zzzzzz\"}", INK_NOTFOUND, "no recipe 'zzzzzz', expected one of: "},
+    {"{\"save\": \"some.safetensors\"}", INK_BADARG, "would write its options over 'some.json'"},
+    {"{\"save\": \"some\"}", INK_BADARG, "would write its options over 'some.json'"},
+    {"[1]", INK_BADDATA, "some.json: is not an object, expected {"},
+    {"{\"epochs\": ", INK_BADDATA, "some.json: JSON: syntax error"},
+    {"", INK_BADDATA, "some.json"},
+};
+/* clang-format on */
+
+static void
+it_refuses(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct ink_args args = {0};
+        struct ink_err err;
+
+        assert_fails(bad[i].status, bad[i].message, merge(bad[i].json, from_file, 2, &args, &err),
+                     &err);
+        assert_null(args.value); /* untouched */
+    }
+}
+
+static void
+every_type_is_read(void **state)
+{
+    INK_CLEANUP(ink_args_fini) struct ink_args args = {.command = ink_command_find("train")};
+    struct ink_err err;
+
+    (void)state;
+    assert_ok(merge("{\"epochs\": 7, \"lr\": 5e-1, \"continue\": true, \"optimizer\": \"sgd\","
+                    " \"data\": [\"a.jsonl\", \"strokes\"], \"validation\": 50, \"name\": null,"
+                    " \"seed\": 1000000000000000}",
+                    from_file, 2, &args, &err),
+              &err);
+    assert_int_equal(ink_args_int(&args, "epochs"), 7);
+    assert_true(fabs(ink_args_real(&args, "lr") - 0.5) < 1e-12);
+    assert_true(ink_args_flag(&args, "continue"));
+    assert_string_equal(ink_args_text(&args, "optimizer"), "sgd");
+    assert_string_equal(ink_args_text(&args, "data"), "a.jsonl,strokes");
+    assert_string_equal(ink_args_text(&args, "validation"), "50");
+    assert_false(ink_args_has(&args, "name"));
+    assert_int_equal(ink_args_int(&args, "seed"), 1000000000000000);
+    assert_false(ink_args_has(&args, "batch"));
+}
+
+/* Every number of the table at its edges: what the command line takes the file takes. */
+static void
+the_edges_are_the_same(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < INK_TRAIN_OPTION_COUNT; i++) {
+        const struct ink_option *option = &ink_train_option[i];
+        const double value[] = {option->min, option->max};
+
+        if (option->type != INK_OPTION_INT && option->type != INK_OPTION_REAL)
+            continue;
+        for (int edge = 0; edge < 2; edge++) {
+            INK_CLEANUP(ink_args_fini)
+            struct ink_args args = {.command = ink_command_find("train")};
+            double beyond = value[edge] + (edge ? 1 : -1);
+            struct ink_args none = {0};
+            struct ink_err err;
+            char json[128];
+
+            (void)snprintf(json, sizeof(json), "{\"%s\": %.17g}", option->name, value[edge]);
+            assert_ok(merge(json, from_file, 2, &args, &err), &err);
+            assert_true(ink_args_has(&args, option->name));
+            (void)snprintf(json, sizeof(json), "{\"%s\": %.17g}", option->name, beyond);
+            assert_fails(INK_BADARG, "is out of range", merge(json, from_file, 2, &none, &err),
+                         &err);
+        }
+    }
+}
+
+static void
+the_nearer_word_wins(void **state)
+{
+    const char *words[] = {"--config", "some.json", "--recipe=sprint", "--epochs", "9"};
+    INK_CLEANUP(ink_args_fini) struct ink_args args = {.command = ink_command_find("train")};
+    INK_CLEANUP(ink_args_fini) struct ink_args plain = {.command = ink_command_find("train")};
+    struct ink_err err;
+
+    (void)state;
+    assert_ok(merge("{\"epochs\": 8, \"batch\": 7, \"continue\": false}", words, 5, &args, &err),
+              &err);
+    assert_int_equal(ink_args_int(&args, "epochs"), 9);               /* the command line's */
+    assert_int_equal(ink_args_int(&args, "batch"), 7);                /* the file's */
+    assert_string_equal(ink_args_text(&args, "validation"), "none");  /* the recipe's */
+    assert_string_equal(ink_args_text(&args, "model"), "sprint");     /* the recipe's */
+    assert_true(fabs(ink_args_real(&args, "momentum") - 0.9) < 1e-9); /* the default */
+    assert_false(ink_args_flag(&args, "continue"));
+    assert_ok(merge("{}", NULL, 0, &plain, &err), &err);
+    for (size_t i = 0; i < INK_TRAIN_OPTION_COUNT; i++)
+        assert_null(plain.value[i]);
+}
+
+/* A recipe in a file: what stands beside it goes before it. */
+static void
+a_file_may_name_a_recipe(void **state)
+{
+    INK_CLEANUP(ink_args_fini) struct ink_args args = {.command = ink_command_find("train")};
+    struct ink_err err;
+
+    (void)state;
+    assert_ok(merge("{\"recipe\": \"sprint\", \"batch\": 7}", from_file, 2, &args, &err), &err);
+    assert_int_equal(ink_args_int(&args, "batch"), 7);
+    assert_string_equal(ink_args_text(&args, "model"), "sprint");
+}
+
+/* All that ship are read without complaint, and name a model of the zoo and data. */
+static void
+recipes_are_whole(void **state)
+{
+    (void)state;
+    assert_in_range(ink_recipe_count(), 1, INK_RECIPE_MAX);
+    for (size_t i = 0; i < ink_recipe_count(); i++) {
+        const char *words[] = {"--recipe", ink_recipe_get(i).name};
+        INK_CLEANUP(ink_args_fini) struct ink_args args = {.command = ink_command_find("train")};
+        struct ink_zoo_entry entry;
+        struct ink_err err;
+
+        assert_ok(merge("{}", words, 2, &args, &err), &err);
+        assert_true(ink_args_has(&args, "model") && ink_args_has(&args, "data"));
+        assert_true(ink_zoo_find(ink_args_text(&args, "model"), &entry));
+        assert_true(ink_recipe_find(words[1], &entry));
+        assert_string_equal(entry.name, words[1]);
+    }
+}
+
+/* The written configuration names every option but the places, and is the same run to the bit. */
+static void
+what_is_written_repeats_the_run(void **state)
+{
+    struct fixture *fixture = *state;
+    INK_CLEANUP(ink_buf_fini) struct ink_buf text = {0}, a = {0}, b = {0};
+    INK_CLEANUP(ink_json_destroy) struct ink_json *json = NULL;
+    const struct ink_json *record;
+
+    assert_ok(fixture_run(fixture, "train --model softmax --data tiny.jsonl,strokes --epochs 1 "
+                                   "--augment light --rotate 11 --batch 100 --lr .0123 "
+                                   "--validation none --schedule cosine --seed 5 --threads 2 "
+                                   "--average 0.9 --name mine --save mine.safetensors"),
+              &fixture->err);
+    assert_ok(ink_buf_load(&text, "mine.json", 1 << 20, &fixture->err), &fixture->err);
+    assert_ok(ink_json_parse(text.bytes, text.size, &json, &fixture->err), &fixture->err);
+    for (size_t i = 0; i < INK_TRAIN_OPTION_COUNT; i++) {
+        const struct ink_option *option = &ink_train_option[i];
+
+        if (option->type == INK_OPTION_INT || option->type == INK_OPTION_REAL ||
+            option->type == INK_OPTION_CHOICE || option->fallback)
+            assert_non_null(ink_json_find(json, option->name));
+    }
+    record = ink_json_find(json, "rotate");
+    assert_true(fabs(ink_json_number(record, 0) - 11) < 1e-9);
+    assert_true(fabs(ink_json_number(ink_json_find(json, "shift"), 0) - 1.5) < 1e-9);
+    assert_int_equal((int)ink_json_number(ink_json_find(json, "threads"), 0), 2);
+    assert_string_equal(ink_json_string(ink_json_find(json, "name"), ""), "mine");
+    assert_null(ink_json_find(json, "save"));
+    assert_null(ink_json_find(json, "config"));
+
+    assert_ok(fixture_run(fixture, "train --config mine.json --save again.safetensors"),
+              &fixture->err);
+    assert_ok(ink_buf_load(&text, "again.json", 1 << 20, &fixture->err), &fixture->err);
+    assert_ok(ink_buf_load(&a, "mine.json", 1 << 20, &fixture->err), &fixture->err);
+    assert_ok(ink_buf_load(&b, "again.json", 1 << 20, &fixture->err), &fixture->err);
+    assert_string_equal(ink_buf_text(&a), ink_buf_text(&b));
+    ink_buf_clear(&a);
+    ink_buf_clear(&b);
+    assert_ok(ink_buf_load(&a, "mine.safetensors", 1 << 20, &fixture->err), &fixture->err);
+    assert_ok(ink_buf_load(&b, "again.safetensors", 1 << 20, &fixture->err), &fixture->err);
+    /* the weights are at the end; 7,850 of them */
+    assert_true(a.size > 31400 && b.size > 31400);
+    assert_memory_equal(a.bytes + a.size - 31400, b.bytes + b.size - 31400, 31400);
+}
+
+/* Without --model the architecture is the session's: the weights' file knows it. */
+static void
+a_network_of_ones_own(void **state)
+{
+    struct fixture *fixture = *state;
+    INK_CLEANUP(ink_buf_fini) struct ink_buf text = {0};
+
+    assert_ok(fixture_run(fixture, "train --epochs 1 --batch 20 --save own.safetensors"),
+              &fixture->err);
+    assert_ok(ink_buf_load(&text, "own.json", 1 << 20, &fixture->err), &fixture->err);
+    assert_non_null(strstr(ink_buf_text(&text), "\"model\": \"own.safetensors\""));
+    assert_non_null(strstr(ink_buf_text(&text), "\"data\": \"tiny.jsonl\""));
+    ink_buf_clear(&text);
+    assert_ok(fixture_run(fixture, "train --continue --epochs 1 --batch 20 --save on.out"),
+              &fixture->err);
+    assert_ok(ink_buf_load(&text, "on.out.json", 1 << 20, &fixture->err), &fixture->err);
+    assert_null(strstr(ink_buf_text(&text), "\"model\""));
+    assert_non_null(strstr(ink_buf_text(&text), "\"continue\": true"));
+}
+
+static void
+a_file_that_is_too_large(void **state)
+{
+    struct fixture *fixture = *state;
+    INK_CLEANUP(ink_buf_fini) struct ink_buf text = {0};
+
+    assert_fails(INK_NOTFOUND, "nothing.json", fixture_run(fixture, "train --config nothing.json"),
+                 &fixture->err);
+    ink_buf_puts(&text, "{}");
+    while (text.size < INK_LIMIT_CONFIG_SIZE)
+        ink_buf_putc(&text, ' ');
+    assert_ok(ink_file_write("edge.json", text.bytes, text.size, &fixture->err), &fixture->err);
+    assert_ok(fixture_run(fixture, "train --config edge.json --epochs 1 --model softmax"),
+              &fixture->err);
+    ink_buf_putc(&text, ' ');
+    assert_ok(ink_file_write("edge.json", text.bytes, text.size, &fixture->err), &fixture->err);
+    assert_fails(INK_TOOBIG, "edge.json", fixture_run(fixture, "train --config edge.json"),
+                 &fixture->err);
+}
+
+static void
+recipes_are_completed(void **state)
+{
+    struct fixture *fixture = *state;
+    INK_CLEANUP(ink_completion_fini) struct ink_completion completion = {0};
+    const char code[] = "train --recipe spr";
+
+    assert_ok(ink_cell_complete(fixture->session, code, strlen(code), strlen(code), &completion,
+                                &fixture->err),
+              &fixture->err);
+    assert_true(completion.count >= 1);
+    assert_string_equal(completion.match[0].text, "sprint");
+    assert_string_equal(completion.match[0].type, "recipe");
+}
+
+int
+main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(it_refuses),
+        TEST(every_type_is_read),
+        TEST(the_edges_are_the_same),
+        TEST(the_nearer_word_wins),
+        TEST(a_file_may_name_a_recipe),
+        TEST(recipes_are_whole),
+        TEST(what_is_written_repeats_the_run),
+        TEST(a_network_of_ones_own),
+        TEST(a_file_that_is_too_large),
+        TEST(recipes_are_completed),
+    };
+
+    return cmocka_run_group_tests_name("train config", tests, NULL, NULL);
+}
