@@ -57,16 +57,34 @@ sync_dir(const char *dir, struct ink_err *err)
     return INK_OK;
 }
 
+/* The same for the folder that `path` is in. */
+static enum ink_status
+sync_parent(const char *path, struct ink_err *err)
+{
+    INK_CLEANUP(ink_buf_fini) struct ink_buf parent = {0};
+    enum ink_status status;
+
+    append_parent(&parent, path);
+    status = ink_buf_check(&parent, err);
+    return status ? status : sync_dir(parent.bytes, err);
+}
+
 /* Failures name `path`, the file that was asked for. */
 static enum ink_status
 write_temporary(const char *temporary, const char *path, const void *bytes, size_t size,
                 struct ink_err *err)
 {
     INK_CLEANUP(ink_closep) int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    enum ink_status status;
+    int opened = fd;
 
     if (fd < 0)
         return ink_fail_errno(err, "cannot create '%s'", path);
-    return write_all(fd, path, bytes, size, err);
+    status = write_all(fd, path, bytes, size, err);
+    if (status)
+        return status;
+    fd = -1;
+    return close(opened) == 0 ? INK_OK : ink_fail_errno(err, "cannot close '%s'", path);
 }
 
 enum ink_status
@@ -74,12 +92,10 @@ ink_file_write(const char *path, const void *bytes, size_t size, struct ink_err 
 {
     static atomic_uint serial;
     INK_CLEANUP(ink_buf_fini) struct ink_buf temporary = {0};
-    INK_CLEANUP(ink_buf_fini) struct ink_buf parent = {0};
     enum ink_status status;
 
     ink_buf_printf(&temporary, "%s.tmp-%ld-%u", path, (long)getpid(), atomic_fetch_add(&serial, 1));
-    append_parent(&parent, path);
-    if ((status = ink_buf_check(&temporary, err)) || (status = ink_buf_check(&parent, err)))
+    if ((status = ink_buf_check(&temporary, err)))
         return status;
     status = write_temporary(temporary.bytes, path, bytes, size, err);
     if (!status && rename(temporary.bytes, path) < 0)
@@ -88,7 +104,7 @@ ink_file_write(const char *path, const void *bytes, size_t size, struct ink_err 
         (void)unlink(temporary.bytes);
         return status;
     }
-    return sync_dir(parent.bytes, err);
+    return sync_parent(path, err);
 }
 
 enum ink_status
@@ -105,8 +121,12 @@ ink_file_make_dir(const char *path, struct ink_err *err)
         end = strchr(end + 1, '/');
         if (end)
             *end = '\0';
-        if (mkdir(prefix.bytes, 0777) < 0 && errno != EEXIST && errno != EISDIR)
-            return ink_fail_errno(err, "cannot make the folder '%s'", prefix.bytes);
+        if (mkdir(prefix.bytes, 0777) == 0)
+            status = sync_parent(prefix.bytes, err);
+        else if (errno != EEXIST && errno != EISDIR)
+            status = ink_fail_errno(err, "cannot make the folder '%s'", prefix.bytes);
+        if (status)
+            return status;
         if (!end)
             break;
     }

@@ -26,7 +26,7 @@ INK_MUST_CHECK enum ink_status ink_file_write(const char *path, const void *byte
                                               struct ink_err *err);
 
 /*
- * Make a folder and those above it; one that is there already is fine.
+ * Make a folder and those above it, to last; one that is there already is fine.
  *
  * Errors   INK_IO, also where a file is in the way;  INK_NOMEM
  */

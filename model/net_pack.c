@@ -52,7 +52,9 @@ pack_weighted(const struct ink_plan_node *at, const struct ink_snapshot *snapsho
 
         if (at->folded >= 0)
             folded_line(snapshot, at->folded, out, outs, &scale, &shift);
-        block[at->bias_at + out] = (float)((biases ? (double)biases[out] : 0) * scale + shift);
+        if (at->folded >= 0)
+            shift += (biases ? (double)biases[out] : 0) * scale;
+        block[at->bias_at + out] = at->folded >= 0 ? (float)shift : biases ? biases[out] : 0;
         for (size_t in = 0; in < ins; in++)
             for (size_t i = 0; i < windows; i++)
                 block[at->weight_at + panel_at(conv, out, in, i)] =

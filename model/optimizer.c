@@ -33,6 +33,19 @@ ink_optimizer_fini(struct ink_optimizer_state *state)
     *state = (struct ink_optimizer_state){0};
 }
 
+size_t
+ink_optimizer_blocks(const struct ink_optimizer_state *state,
+                     struct ink_optimizer_block out[static INK_OPTIMIZER_BLOCK_MAX])
+{
+    size_t count = 0;
+
+    if (state->mean)
+        out[count++] = (struct ink_optimizer_block){"mean", state->mean};
+    if (state->square)
+        out[count++] = (struct ink_optimizer_block){"square", state->square};
+    return count;
+}
+
 /* block[from..to), cut to [first, first + size) */
 static void
 step_part(const struct ink_optimizer_state *state, const struct ink_kernels *kernels,

@@ -26,6 +26,16 @@ INK_MUST_CHECK enum ink_status ink_optimizer_init(struct ink_optimizer_state *st
                                                   const struct ink_plan *plan, struct ink_err *err);
 void ink_optimizer_fini(struct ink_optimizer_state *state);
 
+/* What an optimizer remembers between steps, for checkpoints: every array of numbers by its name.
+ */
+enum { INK_OPTIMIZER_BLOCK_MAX = 2 };
+struct ink_optimizer_block {
+    const char *name; /* at most 15 bytes */
+    float *numbers;   /* [parameter_size] */
+};
+size_t ink_optimizer_blocks(const struct ink_optimizer_state *state,
+                            struct ink_optimizer_block out[static INK_OPTIMIZER_BLOCK_MAX]);
+
 /* Change block[from..to) by the summed gradients; step counts from 1. */
 void ink_optimizer_step(const struct ink_optimizer_state *state, const struct ink_kernels *kernels,
                         int64_t step, double rate, const float *gradient, float *block, size_t from,

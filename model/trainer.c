@@ -209,17 +209,28 @@ run_step(struct ink_trainer *trainer, struct ink_err *err)
     return INK_OK;
 }
 
+/* The order of an epoch is a shuffle of that of the one before. */
+static void
+shuffle(struct ink_trainer *trainer, int epoch)
+{
+    struct ink_rng rng;
+
+    ink_rng_init(&rng, trainer->options->seed, 2 * (uint64_t)epoch + 1);
+    ink_rng_shuffle(&rng, trainer->order, (uint32_t)trainer->train->count);
+}
+
+/* The epoch that the history is in, from its first mini-batch or from where it was left. */
 static enum ink_status
 run_epoch(struct ink_trainer *trainer, struct ink_err *err)
 {
     size_t count = trainer->train->count, batch = (size_t)trainer->options->batch_size;
-    struct ink_rng rng;
+    size_t epoch_steps = (count + batch - 1) / batch;
+    size_t done =
+        (size_t)trainer->history.progress.step - (size_t)trainer->history.epochs_done * epoch_steps;
+    enum ink_status status = INK_OK;
 
-    ink_rng_init(&rng, trainer->options->seed, 2 * (uint64_t)trainer->history.progress.epoch + 1);
-    ink_rng_shuffle(&rng, trainer->order, (uint32_t)count);
-    for (size_t first = 0; first < count; first += batch) {
-        enum ink_status status;
-
+    shuffle(trainer, trainer->history.progress.epoch);
+    for (size_t first = done * batch; first < count; first += batch) {
         if (ink_trainer_is_cancelled(trainer))
             return ink_fail(err, INK_CANCELLED, "cancelled");
         trainer->batch_first = first;
@@ -227,21 +238,37 @@ run_epoch(struct ink_trainer *trainer, struct ink_err *err)
         status = run_step(trainer, err);
         if (status)
             return status;
+        if (first + batch < count) /* the last one's comes after the validation */
+            ink_trainer_checkpoint_if_due(trainer);
     }
-    return trainer->validation ? validate(trainer, err) : INK_OK;
+    if (trainer->validation)
+        status = validate(trainer, err);
+    if (status)
+        return status;
+    trainer->history.epochs_done++;
+    ink_trainer_checkpoint_if_due(trainer);
+    return INK_OK;
 }
 
 static enum ink_status
 run_epochs(struct ink_trainer *trainer, struct ink_err *err)
 {
+    struct ink_history *history = &trainer->history;
     enum ink_status status = INK_OK;
 
-    trainer->start_ns = trainer->publish_ns = ink_clock_ns();
+    trainer->publish_ns = ink_clock_ns();
+    trainer->start_ns = trainer->publish_ns - (uint64_t)(history->progress.elapsed_s * 1e9);
+    trainer->validation_ns = (uint64_t)(history->validation_s * 1e9);
+    for (int epoch = 1; epoch <= history->epochs_done; epoch++)
+        shuffle(trainer, epoch);
     report(trainer);
-    for (int epoch = 1; !status && epoch <= trainer->options->epochs; epoch++) {
-        trainer->history.progress.epoch = epoch;
+    while (!status && !history->is_over && history->epochs_done < trainer->options->epochs) {
+        history->progress.epoch = history->epochs_done + 1;
         status = run_epoch(trainer, err);
     }
+    history->is_over = !status;
+    if (!status || status == INK_CANCELLED)
+        ink_trainer_checkpoint_last(trainer);
     return status;
 }
 
@@ -290,13 +317,16 @@ trainer_init(struct ink_trainer *trainer, struct ink_err *err)
         status = create_numbers(trainer, err);
     if (!status)
         status = ink_optimizer_init(&trainer->optimizer, options, trainer->plan, err);
-    return status ? status : ink_trainer_shares_create(trainer, err);
+    if (!status)
+        status = ink_trainer_shares_create(trainer, err);
+    return status ? status : ink_trainer_checkpoints_init(trainer, err);
 }
 
 static void
 trainer_fini(struct ink_trainer *trainer)
 {
     ink_pool_destroy(&trainer->pool);
+    ink_trainer_checkpoints_fini(trainer);
     ink_trainer_shares_destroy(trainer);
     ink_optimizer_fini(&trainer->optimizer);
     free(trainer->block);

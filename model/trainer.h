@@ -13,6 +13,12 @@
  * each share by itself (model/net.h). The moving average covers its running
  * statistics too, with the same decay, which grows from 0.1 in the first steps.
  * Weight decay leaves biases and batch normalisation alone.
+ *
+ * A run that goes on from a checkpoint ends with the same weights to the bit as
+ * one that was never interrupted. A checkpoint costs the run the time to copy
+ * its numbers; it is written by a thread of its own. The last one is taken when
+ * the run ends or is cancelled, and going on from the end gives the result again.
+ * None is taken of numbers that are not finite.
  */
 
 #include <stdatomic.h>
@@ -24,6 +30,17 @@
 
 enum ink_optimizer { INK_SGD, INK_ADAM, INK_ADAMW };
 enum ink_schedule { INK_CONSTANT, INK_ONE_CYCLE, INK_COSINE };
+
+/* How a run outlives its process. */
+struct ink_checkpoint;
+struct ink_checkpoint_folder;
+struct ink_train_checkpoints {
+    struct ink_checkpoint_folder *folder; /* open; model/checkpoint_folder.h */
+    int64_t every_steps;                  /* > 0; or 0: every_s */
+    double every_s;
+    const struct ink_checkpoint *resume; /* go on from there, not from the start; NULL = do not */
+    const char *config;                  /* kept in the files for the caller; may be NULL */
+};
 
 struct ink_train_options {
     int epochs;     /* >= 1 */
@@ -42,6 +59,7 @@ struct ink_train_options {
                        it */
     struct ink_augment augment;
     double publish_s; /* seconds between published snapshots; 0 = never but at the end */
+    const struct ink_train_checkpoints *checkpoints; /* NULL = none */
 };
 
 /* The defaults that `train` shows in its help. */
@@ -76,6 +94,7 @@ struct ink_train_observer {
     void (*on_progress)(void *self,
                         const struct ink_train_progress *progress); /* about 20 times a second */
     void (*on_snapshot)(void *self, const struct ink_snapshot *snapshot); /* ref it to keep it */
+    void (*on_warning)(void *self, const char *text); /* no newline: a checkpoint was not written */
 };
 
 struct ink_train_result {
@@ -87,7 +106,8 @@ struct ink_train_result {
 };
 
 /*
- *   start        weights to begin from (a fresh ink_snapshot_create or an earlier result)
+ *   start        weights to begin from (a fresh ink_snapshot_create or an earlier result); with
+ *                options->checkpoints->resume its weights (group "") with the record of its head
  *   validation   evaluated after each epoch; NULL = none
  *   cancel       polled every node of every mini-batch; set = drop the mini-batch, keep the best so
  *                far (status is INK_OK)

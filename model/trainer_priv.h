@@ -6,7 +6,7 @@
  * trainer_priv: what a training run is made of.
  *
  * trainer.c owns the run (epochs, validation, snapshots), trainer_step.c one
- * mini-batch on all threads.
+ * mini-batch on all threads, trainer_checkpoint.c what outlives the process.
  *
  * Threads  the caller's, and between the pool's start and end of a step its workers
  */
@@ -54,6 +54,7 @@ struct ink_trainer {
     uint64_t start_ns, progress_ns, publish_ns, validation_ns; /* last: time spent there */
 
     const struct ink_snapshot *best;
+    struct ink_keeper *keeper; /* trainer_checkpoint.c's; NULL = no checkpoints */
 };
 
 static inline bool
@@ -76,5 +77,19 @@ void ink_trainer_shares_destroy(struct ink_trainer *trainer);
  */
 INK_MUST_CHECK enum ink_status ink_trainer_step(struct ink_trainer *trainer, double *out_loss,
                                                 double *out_accuracy, struct ink_err *err);
+
+/*
+ * Prepare checkpoints, and if the run goes on from one, put everything back that it has.
+ *
+ * Errors   INK_BADARG, INK_BADDATA  the checkpoint is of another run
+ */
+INK_MUST_CHECK enum ink_status ink_trainer_checkpoints_init(struct ink_trainer *trainer,
+                                                            struct ink_err *err);
+void ink_trainer_checkpoints_fini(struct ink_trainer *trainer);
+
+/* Between mini-batches: take one if it is time. Trouble goes to the observer. */
+void ink_trainer_checkpoint_if_due(struct ink_trainer *trainer);
+/* At the end of a run: take one and wait until it is written. */
+void ink_trainer_checkpoint_last(struct ink_trainer *trainer);
 
 #endif

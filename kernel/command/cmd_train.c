@@ -249,7 +249,8 @@ train(struct run *run, struct ink_bundle *out_bundle, struct ink_err *err)
     INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *best = NULL;
     INK_CLEANUP(ink_freep) struct ink_train_result *result = calloc(1, sizeof(*result));
     struct ink_train_options options = ink_train_options_get(run->args);
-    struct ink_train_observer observer = {run, on_progress, on_snapshot};
+    struct ink_train_observer observer = {
+        .self = run, .on_progress = on_progress, .on_snapshot = on_snapshot};
     enum ink_status status;
 
     if (!result)

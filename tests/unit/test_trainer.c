@@ -252,7 +252,8 @@ cancel_keeps_the_best_so_far(void **state)
     options.epochs = 1000;
     for (int64_t at = -2; at <= 0; at++) {
         struct watch watch = {.cancel_at = at};
-        struct ink_train_observer observer = {&watch, on_progress, on_snapshot};
+        struct ink_train_observer observer = {
+            .self = &watch, .on_progress = on_progress, .on_snapshot = on_snapshot};
         struct ink_train_result result = {0};
 
         assert_ok(
@@ -316,7 +317,8 @@ snapshots_are_handed_out(void **state)
     INK_CLEANUP(ink_dataset_unrefp) struct ink_dataset *train = columns(100, 1);
     INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *start = fresh(small_net);
     struct watch watch = {.cancel_at = INT64_MAX};
-    struct ink_train_observer observer = {&watch, on_progress, on_snapshot};
+    struct ink_train_observer observer = {
+        .self = &watch, .on_progress = on_progress, .on_snapshot = on_snapshot};
     struct ink_train_options options = quick();
     struct ink_train_result result = {0};
     const struct ink_record *record;
