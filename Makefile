@@ -49,7 +49,8 @@ ASSETS := $(sort build/gen/webui/inkling.js $(wildcard model/zoo/*.arch model/zo
           webui/jupyter/*.js webui/jupyter/*.svg webui/jupyter/*.png webui/jupyter/lab/*))
 # The arithmetic is one source for three instruction sets; model/kernels/kernels.c chooses at run time.
 SIMD := baseline $(if $(filter x86_64 amd64,$(shell uname -m)),avx2 avx512)
-SIMD_OBJ = $(foreach isa,$(SIMD),$B/model/kernels/$(isa)/simd.o $B/model/kernels/$(isa)/simd_conv.o) \
+SIMD_SRC := $(sort $(filter-out %/simd_bf16.c,$(wildcard model/kernels/simd*.c)))
+SIMD_OBJ = $(foreach isa,$(SIMD),$(SIMD_SRC:model/kernels/%.c=$B/model/kernels/$(isa)/%.o)) \
            $(if $(filter avx512,$(SIMD)),$B/model/kernels/avx512bf16/simd_bf16.o)
 SIMD_FLAGS := -O3 -Wno-unknown-pragmas -ffp-contract=fast -fno-math-errno -fno-trapping-math
 SIMD_FLAGS.avx2 := -mavx2 -mfma
@@ -94,13 +95,12 @@ build/gen/webui/inkling.js: webui/bundle.sh $(WEBUI)
 	@mkdir -p $(@D)
 	$(call say,GEN,$@)webui/bundle.sh webui/main.js >$@
 
-$(SIMD:%=$B/model/kernels/%/simd.o): model/kernels/simd.c
-$(SIMD:%=$B/model/kernels/%/simd_conv.o): model/kernels/simd_conv.c
-$B/model/kernels/avx512bf16/simd_bf16.o: model/kernels/simd_bf16.c
-$(SIMD_OBJ): isa = $(notdir $(@D))
-$(SIMD_OBJ): Makefile | $B/libs.ok
-	@mkdir -p $(@D)
-	$(call say,CC,$@)$(CC) $(ALL_CFLAGS) $(SIMD_FLAGS) $(SIMD_FLAGS.$(isa)) -DINK_SIMD=$(isa) -MMD -MP -c -o $@ $(filter %.c,$^)
+define SIMD_RULE
+$B/model/kernels/$1/%.o: model/kernels/%.c Makefile | $B/libs.ok
+	@mkdir -p $$(@D)
+	$$(call say,CC,$$@)$$(CC) $$(ALL_CFLAGS) $$(SIMD_FLAGS) $$(SIMD_FLAGS.$1) -DINK_SIMD=$1 -MMD -MP -c -o $$@ $$<
+endef
+$(foreach isa,$(SIMD) avx512bf16,$(eval $(call SIMD_RULE,$(isa))))
 
 $B/assets.S: base/assets.sh $(ASSETS) Makefile
 	@mkdir -p $(@D)

@@ -51,6 +51,21 @@ user_count(const struct ink_plan *plan, int index)
     return count;
 }
 
+/* The node that alone reads node `index`, or -1. */
+static int
+only_user(const struct ink_plan *plan, int index)
+{
+    int user = -1;
+
+    if (user_count(plan, index) != 1)
+        return -1;
+    for (int i = index + 1; i < plan->node_count; i++)
+        for (int j = 0; j < plan->node[i].node->input_count; j++)
+            if (plan->node[i].node->input[j] == index)
+                user = i;
+    return user;
+}
+
 /* ---- geometry ---- */
 
 static void
@@ -115,8 +130,8 @@ plan_geometry(struct ink_plan *plan, int index)
     struct ink_plan_node *at = &plan->node[index];
     enum ink_op op = at->node->op;
 
-    at->folded = -1;
-    at->out = at->node->shape;
+    at->folded = at->pooled = -1;
+    at->out = at->kept = at->node->shape;
     if (index == 0)
         return;
     at->in = plan->arch->node[at->node->input[0]].shape;
@@ -154,6 +169,48 @@ may_overwrite(const struct ink_plan *plan, const struct ink_plan_node *at)
     return is_activation(op) && !in->is_value_kept && !in->is_sign_kept;
 }
 
+static bool
+is_op(const struct ink_plan *plan, int index, enum ink_op op)
+{
+    return index >= 0 && plan->node[index].node->op == op;
+}
+
+/*
+ * A convolution that is followed by a maxpool 2x2 and by nothing else computes
+ * the four outputs of a window together and keeps the largest; with a relu
+ * before or behind the pool, which is the same. Both ways then go through the
+ * pooled numbers alone, and through which of the four each one was.
+ */
+static void
+plan_pooled(struct ink_plan *plan, int index)
+{
+    struct ink_plan_node *conv = &plan->node[index];
+    int pool, last;
+    bool has_relu;
+
+    if (plan->use == INK_USE_LOOK || conv->node->op != INK_OP_CONV || conv->node->stride != 1)
+        return;
+    pool = only_user(plan, index);
+    if (plan->use == INK_USE_ANSWER && is_op(plan, pool, INK_OP_BATCHNORM))
+        pool = only_user(plan, pool); /* it will be folded */
+    has_relu = is_op(plan, pool, INK_OP_RELU);
+    if (has_relu)
+        pool = only_user(plan, pool);
+    if (!is_op(plan, pool, INK_OP_MAXPOOL) || plan->node[pool].pool.kernel_height != 2 ||
+        plan->node[pool].pool.kernel_width != 2 || plan->node[pool].pool.stride != 2)
+        return;
+    last = pool;
+    if (!has_relu && is_op(plan, only_user(plan, pool), INK_OP_RELU))
+        last = only_user(plan, pool);
+    conv->pooled = pool;
+    conv->has_relu = has_relu || last != pool;
+    conv->kept = plan->node[pool].out;
+    for (int i = last; i != index; i = plan->node[i].node->input[0]) {
+        plan->node[i].kept = conv->kept;
+        plan->node[i].is_pooled_away = plan->node[i].node->op != INK_OP_BATCHNORM;
+    }
+}
+
 static void
 plan_sharing(struct ink_plan *plan, int index)
 {
@@ -173,6 +230,10 @@ plan_sharing(struct ink_plan *plan, int index)
         in->folded = index;
         in->has_bias = true;
         at->is_alias = true;
+    }
+    if (at->is_pooled_away) { /* its way back needs the winners' places, no numbers */
+        at->is_alias = true;
+        return;
     }
     at->is_shared = at->is_alias && (!is_only || in->is_shared);
     at->is_in_place = !at->is_alias && may_overwrite(plan, at);
@@ -199,9 +260,11 @@ static void
 plan_memory(struct ink_plan *plan, int index)
 {
     struct ink_plan_node *at = &plan->node[index];
-    size_t size = panels(ink_shape_count(at->out));
+    size_t size = panels(ink_shape_count(at->kept));
+    bool has_places = at->node->op == INK_OP_MAXPOOL || at->node->op == INK_OP_DROPOUT ||
+                      (at->pooled >= 0 && plan->use == INK_USE_TRAIN);
 
-    if (at->node->op == INK_OP_MAXPOOL || at->node->op == INK_OP_DROPOUT) {
+    if (has_places && !at->is_pooled_away) {
         at->place_at = plan->place_size;
         plan->place_size += size;
     }
@@ -306,9 +369,14 @@ ink_plan_create(const struct ink_arch *arch, enum ink_use use, struct ink_plan *
     }
     plan->node[0].is_shared = true;
     for (int i = 1; i < plan->node_count; i++)
+        plan_pooled(plan, i);
+    for (int i = 1; i < plan->node_count; i++)
         plan_sharing(plan, i);
     for (int i = 0; i < plan->node_count; i++)
         plan_memory(plan, i);
+    for (int i = 0; i < plan->node_count && plan->use == INK_USE_TRAIN; i++)
+        if (plan->node[i].pooled >= 0)
+            plan->pooled_size = largest(plan->pooled_size, ink_pooled_size(&plan->node[i].conv));
     plan_statistics(plan);
     plan_adding(plan);
     *out_plan = plan;
@@ -345,12 +413,13 @@ ink_workspace_init(struct ink_workspace *workspace, const struct ink_plan *plan,
                    struct ink_err *err)
 {
     size_t pictures = (size_t)capacity, at = 0;
-    size_t value = 0, gradient, extra, padded, moments, norm_line, statistics;
+    size_t value = 0, gradient, extra, padded, pooled, moments, norm_line, statistics;
 
     gradient = at += plan->value_size * pictures + INK_KERNEL_SLACK;
     extra = at += plan->gradient_size * pictures + INK_KERNEL_SLACK;
     padded = at += plan->extra_size * pictures + INK_KERNEL_SLACK;
-    moments = at += panels(plan->padded_size) + INK_KERNEL_SLACK;
+    pooled = at += panels(plan->padded_size) + INK_KERNEL_SLACK;
+    moments = at += plan->pooled_size + INK_KERNEL_SLACK;
     norm_line = at += plan->moment_size;
     statistics = at += 5 * plan->norm_size;
     at += plan->statistic_size;
@@ -367,6 +436,7 @@ ink_workspace_init(struct ink_workspace *workspace, const struct ink_plan *plan,
     workspace->gradient = workspace->block + gradient;
     workspace->extra = workspace->block + extra;
     workspace->padded = workspace->block + padded;
+    workspace->pooled = workspace->block + pooled;
     workspace->moments = workspace->block + moments;
     workspace->norm_line = workspace->block + norm_line;
     workspace->statistics = workspace->block + statistics;
@@ -389,7 +459,7 @@ ink_net_value(const struct ink_plan *plan, const struct ink_workspace *workspace
     const struct ink_plan_node *at = &plan->node[node_index];
 
     return workspace->value + at->value_at * (size_t)workspace->capacity +
-           (size_t)picture * ink_shape_count(at->out);
+           (size_t)picture * ink_shape_count(at->kept);
 }
 
 float *
@@ -400,7 +470,7 @@ ink_net_gradient(const struct ink_plan *plan, const struct ink_workspace *worksp
 
     assert(at->needs_gradient);
     return workspace->gradient + at->gradient_at * (size_t)workspace->capacity +
-           (size_t)picture * ink_shape_count(at->out);
+           (size_t)picture * ink_shape_count(at->kept);
 }
 
 float *

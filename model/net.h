@@ -41,6 +41,7 @@ struct ink_plan_node {
     const struct ink_node *node;
     struct ink_shape in; /* of the first input */
     struct ink_shape out;
+    struct ink_shape kept;     /* what of out is in memory: all, or of a pooled conv the pool's */
     struct ink_conv conv;      /* conv and dense; dense: out_width = pictures, set at run time */
     struct ink_conv turned;    /* backward to the input: the conv that does it */
     struct ink_pool_form pool; /* pools */
@@ -52,7 +53,9 @@ struct ink_plan_node {
     size_t place_at;               /* in the workspace's bytes a picture: pool winners, dropout */
     size_t moment_at;              /* batch norm, floats in the workspace's moments */
     int folded;                    /* the batch norm that is part of this conv or dense, or -1 */
+    int pooled;                    /* the maxpool 2x2 that this conv does in its own pass, or -1 */
     bool has_bias, has_relu;       /* of the fused kernel */
+    bool is_pooled_away;           /* relu or maxpool that a pooled conv does, both ways */
     bool is_alias;                 /* nothing to compute: shares its input's numbers */
     bool is_in_place;              /* writes over its input's numbers */
     bool is_shared;                /* others read these numbers too: not to be written over */
@@ -77,6 +80,7 @@ struct ink_plan {
     size_t moment_size;    /* floats */
     size_t norm_size;      /* floats: channels of the widest batch norm */
     size_t padded_size;    /* floats: one padded picture */
+    size_t pooled_size;    /* floats: the widest pooled conv's gradient, as its kernel sums it */
 };
 
 /* Numbers of one user of a plan. */
@@ -85,6 +89,7 @@ struct ink_workspace {
     float *block;            /* what the pointers below point into */
     float *value, *gradient; /* [..][capacity][...], node by node */
     float *extra, *padded;
+    float *pooled;     /* gradient of a pooled conv's weights, on its way to be gathered */
     float *moments;    /* batch norm, this share: mean, inverse deviation, scale, shift */
     float *norm_line;  /* scratch of batch norm's way back: 5 numbers a channel */
     float *statistics; /* [plan->statistic_size] mean and variance of this share */
@@ -121,7 +126,8 @@ void ink_plan_unpack(const struct ink_plan *plan, const float *block, int index,
 void ink_plan_turn(const struct ink_plan *plan, const float *block, float *turned, int part,
                    int parts);
 
-/* Where a node's output for picture `picture` is; node 0's are the pixels, to be filled. */
+/* Where a node's output for picture `picture` is, [at->kept]; node 0's are the pixels, to be
+ * filled. */
 float *ink_net_value(const struct ink_plan *plan, const struct ink_workspace *workspace,
                      int node_index, int picture);
 float *ink_net_gradient(const struct ink_plan *plan, const struct ink_workspace *workspace,

@@ -81,9 +81,17 @@ ink_run_weighted(const struct ink_run *run, const struct ink_plan_node *at, cons
         run->kernels->conv(&conv, x, weights, bias, at->has_relu, y);
         return;
     }
-    for (size_t n = 0; n < (size_t)run->count && !ink_run_is_cancelled(run); n++)
-        run->kernels->conv(&at->conv, padded_input(run, at, x, n), weights, bias, at->has_relu,
-                           y + n * ink_shape_count(at->out));
+    for (size_t n = 0; n < (size_t)run->count && !ink_run_is_cancelled(run); n++) {
+        const float *from = padded_input(run, at, x, n);
+        size_t to = n * ink_shape_count(at->kept);
+
+        if (at->pooled < 0)
+            run->kernels->conv(&at->conv, from, weights, bias, at->has_relu, y + to);
+        else
+            run->kernels->conv_pooled(&at->conv, from, weights, bias, at->has_relu, y + to,
+                                      run->plan->use == INK_USE_TRAIN ? ink_run_places(run, at) + to
+                                                                      : NULL);
+    }
 }
 
 /* ---- backward ---- */
@@ -130,6 +138,51 @@ backward_conv(const struct ink_run *run, const struct ink_plan_node *at, const f
     }
 }
 
+/* The input gradient of picture n, where there is no padding straight into dx. */
+static void
+backward_pooled_input(const struct ink_run *run, const struct ink_plan_node *at, const float *dy,
+                      const uint8_t *place, float *dx)
+{
+    size_t row = ink_channels_of(at->in) * (size_t)at->in.width;
+    size_t in_row = ink_channels_of(at->in) * (size_t)at->conv.in_width;
+    size_t rows = (size_t)(at->in.height + 2 * at->node->pad), pad = (size_t)at->node->pad;
+    float *to = at->has_padding ? run->workspace->padded : dx;
+
+    if (at->has_padding || !at->adds[0])
+        memset(to, 0, rows * in_row * sizeof(*to));
+    run->kernels->pooled_input(&at->conv, dy, place, run->turned + at->turned_at, to);
+    for (size_t i = 0; i < (size_t)at->in.height && at->has_padding; i++) {
+        const float *from = to + (i + pad) * in_row + pad * ink_channels_of(at->in);
+
+        if (at->adds[0])
+            run->kernels->add(row, from, dx + i * row);
+        else
+            memcpy(dx + i * row, from, row * sizeof(*dx));
+    }
+}
+
+static void
+backward_pooled(const struct ink_run *run, const struct ink_plan_node *at, const float *dy,
+                float *dx)
+{
+    const float *x = ink_run_value(run, at->node->input[0]);
+    float *own = run->workspace->pooled;
+
+    memset(own, 0, ink_pooled_size(&at->conv) * sizeof(*own));
+    for (size_t n = 0; n < (size_t)run->count && !ink_run_is_cancelled(run); n++) {
+        size_t from = n * ink_shape_count(at->kept);
+        const uint8_t *place = ink_run_places(run, at) + from;
+
+        run->kernels->pooled_weights(&at->conv, padded_input(run, at, x, n), dy + from, place, own);
+        if (at->node->has_bias)
+            run->kernels->pooled_bias(ink_pixels_of(at->kept), ink_channels_of(at->kept), dy + from,
+                                      place, run->gradient + at->bias_at);
+        if (dx)
+            backward_pooled_input(run, at, dy + from, place, dx + n * ink_shape_count(at->in));
+    }
+    run->kernels->pooled_gather(&at->conv, own, run->gradient + at->weight_at);
+}
+
 void
 ink_run_weighted_back(const struct ink_run *run, const struct ink_plan_node *at, const float *dy,
                       float *dx)
@@ -137,6 +190,10 @@ ink_run_weighted_back(const struct ink_run *run, const struct ink_plan_node *at,
     float *bias = run->gradient + at->bias_at;
 
     memset(bias, 0, ink_panel_channels(at) * sizeof(*bias));
+    if (at->pooled >= 0) {
+        backward_pooled(run, at, dy, dx);
+        return;
+    }
     if (at->node->has_bias)
         for (size_t n = 0; n < (size_t)run->count; n++)
             run->kernels->sum_pixels(ink_pixels_of(at->out), ink_channels_of(at->out),

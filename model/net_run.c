@@ -222,6 +222,8 @@ backward_node(const struct ink_run *run, int index)
     float *dx = run->plan->node[input].needs_gradient ? ink_run_gradient(run, input) : NULL;
     enum ink_op op = at->node->op;
 
+    if (at->is_pooled_away)
+        return;
     if (op == INK_OP_CONV || op == INK_OP_DENSE) {
         ink_run_weighted_back(run, at, dy, dx);
     } else if (op == INK_OP_ADD || op == INK_OP_CONCAT) {

@@ -48,6 +48,16 @@ ink_kernels_list(const struct ink_kernels *out_tables[static INK_KERNELS_MAX])
     return count;
 }
 
+size_t
+ink_pooled_size(const struct ink_conv *conv)
+{
+    size_t row = (size_t)conv->kernel_width * (size_t)conv->in_channels;
+    size_t panels = ((size_t)conv->out_channels + INK_PANEL - 1) / INK_PANEL;
+
+    return panels * INK_PANEL * (size_t)conv->kernel_height * ((row + INK_PANEL - 1) / INK_PANEL) *
+           INK_PANEL;
+}
+
 static const struct ink_kernels *chosen;
 
 static void

@@ -30,6 +30,9 @@
 
 enum { INK_PANEL = 16, INK_KERNEL_SLACK = 64, INK_KERNELS_MAX = 5 };
 
+/* In the place of a pooled window's winner: a relu has cut it, no gradient goes through. */
+enum { INK_POOLED_DEAD = 4 };
+
 /* A convolution over one picture that has its padding already. */
 struct ink_conv {
     int in_width; /* with padding, in pixels */
@@ -73,6 +76,25 @@ struct ink_kernels {
     /* dw[panels][KH][KW][I][16] (+)= the gradient from one picture. */
     void (*conv_weights)(const struct ink_conv *conv, const float *x, const float *dy,
                          bool is_added, float *dw);
+
+    /*
+     * A convolution of stride 1 and the largest of each 2x2 of its outputs, [OH / 2][OW / 2][O]
+     * with place as maxpool has it; with a relu INK_POOLED_DEAD where y is not above zero. A last
+     * odd row or column belongs to no window. place may be NULL.
+     */
+    void (*conv_pooled)(const struct ink_conv *conv, const float *x, const float *w,
+                        const float *bias, bool is_relu, float *y, uint8_t *place);
+    /* Backward, from one picture's dy and places: own [ink_pooled_size] += the weights' gradient as
+     * the table likes to sum it (start with zeros), which gather turns into dw's panels. */
+    void (*pooled_weights)(const struct ink_conv *conv, const float *x, const float *dy,
+                           const uint8_t *place, float *own);
+    void (*pooled_gather)(const struct ink_conv *conv, const float *own, float *dw);
+    /* dx += the input's gradient, with its padding; w [panels of I][O][KH][KW][16 of I]. */
+    void (*pooled_input)(const struct ink_conv *conv, const float *dy, const uint8_t *place,
+                         const float *w, float *dx);
+    /* out[channels] += the sum of the dy[windows][channels] that are not dead. */
+    void (*pooled_bias)(size_t windows, size_t channels, const float *dy, const uint8_t *place,
+                        float *out);
     /* out[channels] += the sum of x[pixels][channels] over its pixels. */
     void (*sum_pixels)(size_t pixels, size_t channels, const float *x, float *out);
 
@@ -111,6 +133,9 @@ struct ink_kernels {
     /* average += (1 - decay) * (weights - average) */
     void (*average)(size_t count, float decay, const float *weights, float *average);
 };
+
+/* Floats of a pooled convolution's `own`: a row of the window, rounded up, is one line of it. */
+size_t ink_pooled_size(const struct ink_conv *conv);
 
 /* The table in use, chosen at the first call. Threads: any. */
 const struct ink_kernels *ink_kernels(void);

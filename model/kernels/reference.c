@@ -96,6 +96,119 @@ conv_weights(const struct ink_conv *form, const float *x, const float *dy, bool 
                 }
 }
 
+/* ---- a convolution and a maxpool 2x2 in one ---- */
+
+#define FOR_WINDOWS(conv, row, column, out)                            \
+    for (int row = 0; row < (conv)->out_height / 2; row++)             \
+        for (int column = 0; column < (conv)->out_width / 2; column++) \
+            for (int out = 0; out < (conv)->out_channels; out++)
+
+static size_t
+window_at(const struct ink_conv *conv, int row, int column, int out)
+{
+    return ((size_t)row * (size_t)(conv->out_width / 2) + (size_t)column) *
+               (size_t)conv->out_channels +
+           (size_t)out;
+}
+
+static void
+conv_pooled(const struct ink_conv *form, const float *x, const float *w, const float *bias,
+            bool is_relu, float *y, uint8_t *place)
+{
+    FOR_WINDOWS(form, row, column, out)
+    {
+        size_t at = window_at(form, row, column, out);
+        int winner = 0;
+
+        for (int n = 0; n < 4; n++) {
+            float value = (float)(conv_at(form, x, w, 2 * row + n / 2, 2 * column + n % 2, out) +
+                                  (bias ? (double)bias[out] : 0));
+
+            winner = n == 0 || value > y[at] ? n : winner;
+            y[at] = winner == n ? value : y[at];
+        }
+        if (place)
+            place[at] = (uint8_t)(is_relu && !(y[at] > 0) ? INK_POOLED_DEAD : winner);
+        y[at] = is_relu && y[at] < 0 ? 0 : y[at];
+    }
+}
+
+/* The sum over the windows of output `out` of gradient times the input that weight i, j, in met. */
+static double
+pooled_weight(const struct ink_conv *form, const float *x, const float *dy, const uint8_t *place,
+              const int weight[static 4])
+{
+    int out = weight[0];
+    double sum = 0;
+
+    for (int row = 0; row < form->out_height / 2; row++)
+        for (int column = 0; column < form->out_width / 2; column++) {
+            size_t at = window_at(form, row, column, out);
+            int n = place[at];
+
+            if (n != INK_POOLED_DEAD)
+                sum +=
+                    (double)dy[at] * (double)x[input_at(form, 2 * row + n / 2 + weight[1],
+                                                        2 * column + n % 2 + weight[2], weight[3])];
+        }
+    return sum;
+}
+
+static void
+pooled_weights(const struct ink_conv *form, const float *x, const float *dy, const uint8_t *place,
+               float *own)
+{
+    for (int out = 0; out < form->out_channels; out++)
+        for (int i = 0; i < form->kernel_height; i++)
+            for (int j = 0; j < form->kernel_width; j++)
+                for (int in = 0; in < form->in_channels; in++)
+                    own[weight_at(form, i, j, in, out)] +=
+                        (float)pooled_weight(form, x, dy, place, (const int[4]){out, i, j, in});
+}
+
+/* The reference sums where the panels are. */
+static void
+pooled_gather(const struct ink_conv *form, const float *own, float *dw)
+{
+    memcpy(dw, own,
+           weight_at(form, 0, 0, 0, (form->out_channels + INK_PANEL - 1) / INK_PANEL * INK_PANEL) *
+               sizeof(*dw));
+}
+
+static void
+pooled_input(const struct ink_conv *form, const float *dy, const uint8_t *place, const float *w,
+             float *dx)
+{
+    size_t window = (size_t)form->kernel_height * (size_t)form->kernel_width;
+
+    FOR_WINDOWS(form, row, column, out)
+    {
+        size_t at = window_at(form, row, column, out);
+        int n = place[at];
+
+        for (size_t k = 0; k < window && n != INK_POOLED_DEAD; k++)
+            for (int in = 0; in < form->in_channels; in++) {
+                size_t panel = (size_t)(in / INK_PANEL) * (size_t)form->out_channels + (size_t)out;
+                int i = (int)k / form->kernel_width, j = (int)k % form->kernel_width;
+
+                dx[input_at(form, 2 * row + n / 2 + i, 2 * column + n % 2 + j, in)] +=
+                    dy[at] * w[(panel * window + k) * INK_PANEL + (size_t)(in % INK_PANEL)];
+            }
+    }
+}
+
+static void
+pooled_bias(size_t windows, size_t channels, const float *dy, const uint8_t *place, float *out)
+{
+    for (size_t c = 0; c < channels; c++) {
+        double sum = (double)out[c];
+
+        for (size_t i = 0; i < windows; i++)
+            sum += place[i * channels + c] == INK_POOLED_DEAD ? 0 : (double)dy[i * channels + c];
+        out[c] = (float)sum;
+    }
+}
+
 static void
 sum_pixels(size_t pixels, size_t channels, const float *x, float *out)
 {
@@ -358,6 +471,11 @@ const struct ink_kernels ink_kernels_reference = {
     .conv = conv,
     .conv_add = conv_add,
     .conv_weights = conv_weights,
+    .conv_pooled = conv_pooled,
+    .pooled_weights = pooled_weights,
+    .pooled_gather = pooled_gather,
+    .pooled_input = pooled_input,
+    .pooled_bias = pooled_bias,
     .sum_pixels = sum_pixels,
     .activate = activate,
     .activate_backward = activate_backward,

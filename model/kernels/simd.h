@@ -5,7 +5,7 @@
 /*
  * simd: vectors as long as the processor's, in GCC's vector extensions.
  *
- * simd.c and simd_conv.c are compiled once for each instruction set, INK_SIMD
+ * The sources simd*.c are compiled once for each instruction set, INK_SIMD
  * being its name: baseline, avx2, avx512. What differs is the vector's length
  * and how many accumulators fit into the registers.
  */
@@ -60,6 +60,20 @@ choose(mask which, vec yes, vec no)
     return (vec)((which & (mask)yes) | (~which & (mask)no));
 }
 
+ALWAYS_INLINE int
+least(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+ALWAYS_INLINE int
+part_of(int total, int most)
+{
+    int parts = (total + most - 1) / most;
+
+    return (total + parts - 1) / parts;
+}
+
 /* A function of this instruction set: INK_SIMD_NAME(conv) is ink_avx2_conv. */
 #define INK_SIMD_NAME(name) INK_PASTE(INK_PASTE(ink_, INK_SIMD), INK_PASTE(_, name))
 
@@ -68,5 +82,15 @@ void INK_SIMD_NAME(conv)(const struct ink_conv *conv, const float *x, const floa
 void INK_SIMD_NAME(conv_add)(const struct ink_conv *conv, const float *x, const float *w, float *y);
 void INK_SIMD_NAME(conv_weights)(const struct ink_conv *conv, const float *x, const float *dy,
                                  bool is_added, float *dw);
+
+void INK_SIMD_NAME(conv_pooled)(const struct ink_conv *conv, const float *x, const float *w,
+                                const float *bias, bool is_relu, float *y, uint8_t *place);
+void INK_SIMD_NAME(pooled_weights)(const struct ink_conv *conv, const float *x, const float *dy,
+                                   const uint8_t *place, float *own);
+void INK_SIMD_NAME(pooled_gather)(const struct ink_conv *conv, const float *own, float *dw);
+void INK_SIMD_NAME(pooled_input)(const struct ink_conv *conv, const float *dy, const uint8_t *place,
+                                 const float *w, float *dx);
+void INK_SIMD_NAME(pooled_bias)(size_t windows, size_t channels, const float *dy,
+                                const uint8_t *place, float *out);
 
 #endif

@@ -134,21 +134,6 @@ tile_at_edge(tile_fn *run, const struct tile *tile, const float *a, const float 
             y[p * tile->y_pixel + lane] = whole[p][lane];
 }
 
-ALWAYS_INLINE int
-least(int a, int b)
-{
-    return a < b ? a : b;
-}
-
-/* `total` in parts of at most `most`, as even as can be: the next part's size. */
-ALWAYS_INLINE int
-part_of(int total, int most)
-{
-    int parts = (total + most - 1) / most;
-
-    return (total + parts - 1) / parts;
-}
-
 /* Whether the next two panels are whole and there is a tile for both. */
 ALWAYS_INLINE bool
 is_pair(const struct ink_conv *conv, int channel)

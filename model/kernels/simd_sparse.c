@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * simd_sparse: backward through a convolution whose outputs were pooled.
+ *
+ * A window of 2x2 outputs has one gradient and not four, and where a relu or
+ * dropout cut it, none. Both gradients are sums over those that are left,
+ *     weights: own[out][..]     += g * x[the input that the winner saw][..]
+ *     input:   dx[the same][..] += g * w[out][..]
+ * which is a tenth of the multiplications in a network with dropout.
+ */
+#include "model/kernels/simd.h"
+
+#include <string.h>
+
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
+/* ---- the weights ---- */
+
+/* Windows that are looked at together: their input stays in the first-level cache meanwhile. */
+enum { BAND = 64 };
+
+/* Of 16 output channels, the gradients of a band and where in x their windows start. */
+struct hits {
+    float gradient[INK_PANEL][BAND + 16];
+    int32_t at[INK_PANEL][BAND + 16];
+    int count[INK_PANEL];
+};
+
+static void
+collect(const float *dy, const uint8_t *place, const int32_t *at, const int32_t step[static 4],
+        const int size[static 3], struct hits *out)
+{
+    int windows = size[0], channels = size[1], lanes = size[2];
+
+    for (int lane = 0; lane < lanes; lane++) {
+        int n = 0;
+
+        for (int i = 0; i < windows; i++) {
+            float gradient = dy[(ptrdiff_t)i * channels + lane];
+            uint8_t winner = place[(ptrdiff_t)i * channels + lane];
+
+            out->gradient[lane][n] = gradient;
+            out->at[lane][n] = at[i] + step[winner & 3];
+            n += gradient != 0 && winner != INK_POOLED_DEAD;
+        }
+        out->count[lane] = n;
+    }
+}
+
+/* own[rows][..n vectors..] += gradient * x[rows][..] of one output channel's hits. */
+ALWAYS_INLINE void
+lines_body(const int rows, const int n, const struct hits *hits, int lane, const float *x,
+           const ptrdiff_t row[static 2], float *own)
+{
+    vec acc[3][6];
+
+#pragma GCC unroll 3
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 6
+        for (int v = 0; v < n; v++)
+            acc[r][v] = load(own + r * row[1] + v * LANES);
+    for (int i = 0; i < hits->count[lane]; i++) {
+        const float *from = x + hits->at[lane][i];
+        const vec gradient = hits->gradient[lane][i] - (vec){0};
+
+#pragma GCC unroll 3
+        for (int r = 0; r < rows; r++)
+#pragma GCC unroll 6
+            for (int v = 0; v < n; v++)
+                acc[r][v] += gradient * load(from + r * row[0] + v * LANES);
+    }
+#pragma GCC unroll 3
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 6
+        for (int v = 0; v < n; v++)
+            store(own + r * row[1] + v * LANES, acc[r][v]);
+}
+
+typedef void lines_fn(const struct hits *hits, int lane, const float *x,
+                      const ptrdiff_t row[static 2], float *own);
+
+#define DEFINE_LINES(rows, n)                                                         \
+    static void lines_##rows##_##n(const struct hits *hits, int lane, const float *x, \
+                                   const ptrdiff_t row[static 2], float *own)         \
+    {                                                                                 \
+        lines_body(rows, n, hits, lane, x, row, own);                                 \
+    }
+#define LINES(rows, n) lines_##rows##_##n,
+/* clang-format off */
+#if defined(__AVX512F__)
+enum { LINE_VECTORS = 6 };
+#define EACH_LINES(X, rows) X(rows, 1) X(rows, 2) X(rows, 3) X(rows, 4) X(rows, 5) X(rows, 6)
+#else
+enum { LINE_VECTORS = 4 };
+#define EACH_LINES(X, rows) X(rows, 1) X(rows, 2) X(rows, 3) X(rows, 4)
+#endif
+EACH_LINES(DEFINE_LINES, 1)
+EACH_LINES(DEFINE_LINES, 3)
+static lines_fn *const lines_of_1[] = {NULL, EACH_LINES(LINES, 1)};
+static lines_fn *const lines_of_3[] = {NULL, EACH_LINES(LINES, 3)};
+/* clang-format on */
+
+/* One band of windows and one panel of output channels. */
+static void
+band_weights(const struct ink_conv *conv, const struct hits *hits, int lanes, const float *x,
+             float *own)
+{
+    int width = conv->kernel_width * conv->in_channels;
+    int vectors = (width + INK_PANEL - 1) / INK_PANEL * VECTORS;
+    int rows = conv->kernel_height == 3 ? 3 : 1;
+    lines_fn *const *run = rows == 3 ? lines_of_3 : lines_of_1;
+    const ptrdiff_t row[2] = {(ptrdiff_t)conv->in_width * conv->in_channels,
+                              (ptrdiff_t)vectors * LANES};
+
+    for (int lane = 0; lane < lanes; lane++) {
+        float *to = own + (ptrdiff_t)lane * conv->kernel_height * row[1];
+
+        if (hits->count[lane] == 0)
+            continue;
+        for (int i = 0; i < conv->kernel_height; i += rows)
+            for (int v = 0, n; v < vectors; v += n) {
+                n = part_of(vectors - v, LINE_VECTORS);
+                run[n](hits, lane, x + i * row[0] + v * LANES, row, to + i * row[1] + v * LANES);
+            }
+    }
+}
+
+/* Where the windows `first`.. of a picture start in x. */
+static void
+find_windows(const struct ink_conv *conv, int first, int count, int32_t *out_at)
+{
+    int width = conv->out_width / 2, row = first / width, column = first % width;
+
+    for (int i = 0; i < count; i++) {
+        out_at[i] = 2 * (row * conv->in_width + column) * conv->in_channels;
+        if (++column == width) {
+            column = 0;
+            row++;
+        }
+    }
+}
+
+/* A band's size: whole rows of windows, if one fits. */
+static int
+band_of(const struct ink_conv *conv)
+{
+    int width = conv->out_width / 2;
+
+    return width > BAND ? BAND : BAND / width * width;
+}
+
+void
+INK_SIMD_NAME(pooled_weights)(const struct ink_conv *conv, const float *x, const float *dy,
+                              const uint8_t *place, float *own)
+{
+    int windows = (conv->out_height / 2) * (conv->out_width / 2), band = band_of(conv);
+    int channels = conv->out_channels, row = conv->in_width * conv->in_channels;
+    const int32_t step[4] = {0, conv->in_channels, row, row + conv->in_channels};
+    ptrdiff_t panel = (ptrdiff_t)(ink_pooled_size(conv) / (((size_t)channels + 15) / INK_PANEL));
+    struct hits hits;
+    int32_t at[BAND];
+
+    for (int first = 0; first < windows; first += band) {
+        int count = least(band, windows - first);
+        ptrdiff_t from = (ptrdiff_t)first * channels;
+
+        find_windows(conv, first, count, at);
+        for (int c = 0; c < channels; c += INK_PANEL) {
+            int lanes = least(INK_PANEL, channels - c);
+
+            collect(dy + from + c, place + from + c, at, step,
+                    (const int[3]){count, channels, lanes}, &hits);
+            band_weights(conv, &hits, lanes, x, own + c / INK_PANEL * panel);
+        }
+    }
+}
+
+void
+INK_SIMD_NAME(pooled_gather)(const struct ink_conv *conv, const float *own, float *dw)
+{
+    int width = conv->kernel_width * conv->in_channels, rows = conv->kernel_height;
+    int line = (width + INK_PANEL - 1) / INK_PANEL * INK_PANEL;
+
+    int panels = (conv->out_channels + INK_PANEL - 1) / INK_PANEL;
+    for (int p = 0; p < panels; p++, own += (ptrdiff_t)INK_PANEL * rows * line)
+        for (int i = 0; i < rows; i++)
+            for (int k = 0; k < width; k++, dw += INK_PANEL)
+                for (int lane = 0; lane < INK_PANEL; lane++)
+                    dw[lane] = own[((ptrdiff_t)lane * rows + i) * line + k];
+}
+
+/* ---- the input ---- */
+
+/* Output channels that are looked at together: their weights to 16 inputs fit the cache. */
+enum { CHUNK = 64, TAPS = 9 };
+
+/* A window's live channels, by which of the four won; bit c for channel c. */
+static void
+mark(const float *dy, const uint8_t *place, int lanes, uint64_t out[static 4])
+{
+    uint64_t live[5] = {0};
+
+    for (int c = 0; c < lanes; c++)
+        live[place[c]] |= (uint64_t)(dy[c] != 0) << c;
+    memcpy(out, live, 4 * sizeof(*out));
+}
+
+/* dx[at[t]] += gradient * w[t] for n taps t, summed over the live channels. */
+ALWAYS_INLINE void
+taps_body(const int n, uint64_t live, const float *dy, const float *w, ptrdiff_t next,
+          const int32_t *at, float *dx)
+{
+    vec acc[TAPS];
+
+#pragma GCC unroll 9
+    for (int t = 0; t < n; t++)
+        acc[t] = load(dx + at[t]);
+    for (; live; live &= live - 1) {
+        int c = __builtin_ctzll(live);
+        const vec gradient = dy[c] - (vec){0};
+        const float *from = w + c * next;
+
+#pragma GCC unroll 9
+        for (int t = 0; t < n; t++)
+            acc[t] += gradient * load(from + (ptrdiff_t)t * INK_PANEL);
+    }
+#pragma GCC unroll 9
+    for (int t = 0; t < n; t++)
+        store(dx + at[t], acc[t]);
+}
+
+typedef void taps_fn(uint64_t live, const float *dy, const float *w, ptrdiff_t next,
+                     const int32_t *at, float *dx);
+
+#define DEFINE_TAPS(n)                                                                   \
+    static void taps_##n(uint64_t live, const float *dy, const float *w, ptrdiff_t next, \
+                         const int32_t *at, float *dx)                                   \
+    {                                                                                    \
+        taps_body(n, live, dy, w, next, at, dx);                                         \
+    }
+#define NAME_TAPS(n) taps_##n,
+#define EACH_TAPS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9)
+/* clang-format off */
+EACH_TAPS(DEFINE_TAPS)
+static taps_fn *const taps[] = {NULL, EACH_TAPS(NAME_TAPS)};
+/* clang-format on */
+
+/* How far the taps of a part are from each other: of a 3x3 window all, or some of one row. */
+static void
+find_taps(const struct ink_conv *conv, int32_t out_at[static TAPS])
+{
+    int width = conv->kernel_height == 3 && conv->kernel_width == 3 ? 3 : TAPS;
+
+    for (int t = 0; t < TAPS; t++)
+        out_at[t] = (t / width * conv->in_width + t % width) * conv->in_channels;
+}
+
+/* One window: what its live channels give to 16 of the input's. */
+static void
+scatter_window(const struct ink_conv *conv, const uint64_t live[static 4], const float *dy,
+               const float *w, const int32_t at[static TAPS], float *dx)
+{
+    int window = conv->kernel_height * conv->kernel_width;
+    int row = conv->kernel_height == 3 && conv->kernel_width == 3 ? TAPS : conv->kernel_width;
+    ptrdiff_t next = (ptrdiff_t)window * INK_PANEL;
+
+    for (int n = 0; n < 4; n++) {
+        float *to = dx + (n / 2 * conv->in_width + n % 2) * conv->in_channels;
+
+        for (int first = 0; first < window && live[n] != 0; first += row) {
+            float *line = to + (ptrdiff_t)(first / row) * conv->in_width * conv->in_channels;
+
+            for (int t = 0, part; t < row; t += part) {
+                part = part_of(row - t, TAPS);
+                for (int v = 0; v < VECTORS; v++)
+                    taps[part](live[n], dy, w + (ptrdiff_t)(first + t) * INK_PANEL + v * LANES,
+                               next, at, line + (ptrdiff_t)t * conv->in_channels + v * LANES);
+            }
+        }
+    }
+}
+
+/* A band of windows, at most 64 output channels from `channel` on. */
+static void
+band_input(const struct ink_conv *conv, const float *dy, const uint8_t *place, const int32_t *at,
+           const int size[static 3], const float *w, float *dx)
+{
+    int count = size[0], channel = size[1], lanes = size[2];
+    ptrdiff_t channels = conv->out_channels;
+    ptrdiff_t out = (ptrdiff_t)conv->kernel_height * conv->kernel_width * INK_PANEL;
+    uint64_t live[BAND][4];
+    int32_t step[TAPS];
+
+    find_taps(conv, step);
+    for (int i = 0; i < count; i++)
+        mark(dy + i * channels + channel, place + i * channels + channel, lanes, live[i]);
+    for (int in = 0; in < conv->in_channels; in += INK_PANEL, w += channels * out)
+        for (int i = 0; i < count; i++)
+            scatter_window(conv, live[i], dy + i * channels + channel, w + channel * out, step,
+                           dx + at[i] + in);
+}
+
+void
+INK_SIMD_NAME(pooled_input)(const struct ink_conv *conv, const float *dy, const uint8_t *place,
+                            const float *w, float *dx)
+{
+    int windows = (conv->out_height / 2) * (conv->out_width / 2), band = band_of(conv);
+    int32_t at[BAND];
+
+    for (int first = 0; first < windows; first += band) {
+        int count = least(band, windows - first);
+        ptrdiff_t from = (ptrdiff_t)first * conv->out_channels;
+
+        find_windows(conv, first, count, at);
+        for (int c = 0; c < conv->out_channels; c += CHUNK)
+            band_input(conv, dy + from, place + from, at,
+                       (const int[3]){count, c, least(CHUNK, conv->out_channels - c)}, w, dx);
+    }
+}
+
+void
+INK_SIMD_NAME(pooled_bias)(size_t windows, size_t channels, const float *dy, const uint8_t *place,
+                           float *out)
+{
+    size_t c = 0;
+
+    for (; c + LANES <= channels; c += LANES) {
+        vec sum = load(out + c);
+
+        for (size_t i = 0; i < windows; i++) {
+            mask winner =
+                __builtin_convertvector(*(const bytes_in_memory *)(place + i * channels + c), mask);
+
+            sum += (vec)((mask)load(dy + i * channels + c) & (winner != INK_POOLED_DEAD));
+        }
+        store(out + c, sum);
+    }
+    for (; c < channels; c++)
+        for (size_t i = 0; i < windows; i++)
+            out[c] += place[i * channels + c] == INK_POOLED_DEAD ? 0 : dy[i * channels + c];
+}
