@@ -49,7 +49,7 @@ ASSETS := $(sort build/gen/webui/inkling.js $(wildcard model/zoo/*.arch model/zo
           webui/jupyter/*.js webui/jupyter/*.svg webui/jupyter/*.png webui/jupyter/lab/*))
 # The arithmetic is one source for three instruction sets; model/kernels/kernels.c chooses at run time.
 SIMD := baseline $(if $(filter x86_64 amd64,$(shell uname -m)),avx2 avx512)
-SIMD_SRC := $(sort $(filter-out %/simd_bf16.c,$(wildcard model/kernels/simd*.c)))
+SIMD_SRC := $(sort $(filter-out model/kernels/simd_bf16%,$(wildcard model/kernels/simd*.c)))
 SIMD_OBJ = $(foreach isa,$(SIMD),$(SIMD_SRC:model/kernels/%.c=$B/model/kernels/$(isa)/%.o)) \
            $(if $(filter avx512,$(SIMD)),$B/model/kernels/avx512bf16/simd_bf16.o)
 SIMD_FLAGS := -O3 -Wno-unknown-pragmas -ffp-contract=fast -fno-math-errno -fno-trapping-math

@@ -150,21 +150,6 @@ tile_at_edge(tile_fn *run, const struct tile *tile, const uint16_t *a, const uin
             y[p * tile->y_pixel + lane] = whole[p][lane];
 }
 
-ALWAYS_INLINE int
-least(int a, int b)
-{
-    return a < b ? a : b;
-}
-
-/* `total` in parts of at most `most`, as even as can be: the next part's size. */
-ALWAYS_INLINE int
-part_of(int total, int most)
-{
-    int parts = (total + most - 1) / most;
-
-    return (total + parts - 1) / parts;
-}
-
 /* How many of the channels from `channel` on the next tile takes: two panels, one, or a rest. */
 ALWAYS_INLINE int
 lanes_at(const struct ink_conv *conv, int channel)
