@@ -7,11 +7,12 @@
 #include "kernel/command/describe.h"
 #include "kernel/command/models.h"
 #include "kernel/render/text.h"
+#include "model/cheader.h"
 #include "model/onnx/onnx.h"
 
 /* clang-format off */
 static const struct ink_option options[] = {
-    {.name = "format", .type = INK_OPTION_CHOICE, .choices = "onnx|safetensors",
+    {.name = "format", .type = INK_OPTION_CHOICE, .choices = "c|onnx|safetensors",
      .help = "what to write; without it the file's ending says"},
     {.name = "model", .type = INK_OPTION_TEXT, .metavar = "NAME", .kind = INK_WORD_MODEL,
      .help = "write this network instead of the current one: NAME[:VERSION] or a file"},
@@ -20,15 +21,33 @@ static const struct ink_option options[] = {
 };
 /* clang-format on */
 
-typedef enum ink_status (*encode_fn)(const struct ink_snapshot *snapshot, struct ink_buf *buf,
-                                     struct ink_err *err);
+/* `name`: of the file, without folder and ending. */
+typedef enum ink_status (*encode_fn)(const struct ink_snapshot *snapshot, const char *name,
+                                     struct ink_buf *buf, struct ink_err *err);
+
+static enum ink_status
+encode_onnx(const struct ink_snapshot *snapshot, const char *name, struct ink_buf *buf,
+            struct ink_err *err)
+{
+    (void)name;
+    return ink_onnx_encode(snapshot, buf, err);
+}
+
+static enum ink_status
+encode_safetensors(const struct ink_snapshot *snapshot, const char *name, struct ink_buf *buf,
+                   struct ink_err *err)
+{
+    (void)name;
+    return ink_snapshot_encode(snapshot, buf, err);
+}
 
 static const struct form {
     const char *name, *ending, *about;
     encode_fn encode;
 } forms[] = {
-    {"onnx", ".onnx", "ONNX, operator set 13", ink_onnx_encode},
-    {"safetensors", ".safetensors", "safetensors", ink_snapshot_encode},
+    {"c", ".h", "a C header", ink_cheader_encode},
+    {"onnx", ".onnx", "ONNX, operator set 13", encode_onnx},
+    {"safetensors", ".safetensors", "safetensors", encode_safetensors},
 };
 
 /* The form that was asked for, by name or by the file's ending. */
@@ -44,7 +63,8 @@ find_form(const char *name, const char *path, const struct form **out_form, stru
             return INK_OK;
         }
     return ink_fail(err, INK_BADARG,
-                    "'%.64s' ends in no format's name (.onnx or .safetensors): say --format", path);
+                    "'%.64s' ends in no format's name (.h, .onnx or .safetensors): say --format",
+                    path);
 }
 
 static struct ink_json *
@@ -78,6 +98,7 @@ run(const struct ink_context *ctx, const struct ink_args *args, struct ink_bundl
     const char *path = ink_args_text(args, "out");
     const struct form *form = NULL;
     struct ink_buf text = {0};
+    char name[64];
     enum ink_status status;
 
     if (!path)
@@ -85,8 +106,9 @@ run(const struct ink_context *ctx, const struct ink_args *args, struct ink_bundl
     status = find_form(ink_args_text(args, "format"), path, &form, err);
     if (status == INK_OK)
         status = ink_model_find(ctx, ink_args_text(args, "model"), &snapshot, err);
+    ink_model_name_of_file(path, name);
     if (status == INK_OK)
-        status = form->encode(snapshot, &file, err);
+        status = form->encode(snapshot, name, &file, err);
     if (status == INK_OK)
         status = ink_file_write(path, file.bytes, file.size, err);
     if (status != INK_OK)
@@ -115,10 +137,14 @@ const struct ink_command ink_command_export = {
             "  onnx         for ONNX Runtime and others. Input: floats [N][1][28][28],\n"
             "               0 background to 1 ink. Outputs: probabilities [N][10], and\n"
             "               scores [N][10] before the softmax\n"
+            "  c            one header that needs no library. digit.h has\n"
+            "               void digit_predict(const float pixels[784],\n"
+            "                                  float probabilities[10])\n"
             "  safetensors  the weights under the names that PyTorch uses, with the\n"
             "               architecture beside them; this program reads it back\n"
             "\n"
             "  export --out digits.onnx\n"
+            "  export --out digit.h\n"
             "  export --format onnx --model keras:3 --out model.bin",
     .option = options,
     .option_count = INK_COUNT(options),

@@ -30,6 +30,23 @@ ink_model_is_arch_path(const char *name)
     return ending && strcmp(ending, ".arch") == 0;
 }
 
+void
+ink_model_name_of_file(const char *path, char out_name[static 64])
+{
+    const char *slash = strrchr(path, '/'), *start = slash ? slash + 1 : path;
+    size_t size = strcspn(start, ".");
+
+    size = size < 63 ? size : 63;
+    for (size_t i = 0; i < size; i++) {
+        char byte[2] = {start[i], '\0'};
+
+        out_name[i] = ink_store_is_name(byte) ? start[i] : '_';
+    }
+    out_name[size] = '\0';
+    if (size == 0)
+        (void)snprintf(out_name, 64, "network");
+}
+
 enum ink_status
 ink_model_load_arch(const char *path, struct ink_arch **out_arch, struct ink_err *err)
 {
@@ -163,24 +180,6 @@ find_in_zoo(const char *name, struct ink_model *out, struct ink_err *err)
     return status;
 }
 
-/* "dir/my net.arch" -> "my_net": a name that a store takes. */
-static void
-name_of_file(const char *path, char out_name[static 64])
-{
-    const char *slash = strrchr(path, '/'), *start = slash ? slash + 1 : path;
-    size_t size = strcspn(start, ".");
-
-    size = size < 63 ? size : 63;
-    for (size_t i = 0; i < size; i++) {
-        char byte[2] = {start[i], '\0'};
-
-        out_name[i] = ink_store_is_name(byte) ? start[i] : '_';
-    }
-    out_name[size] = '\0';
-    if (size == 0)
-        (void)snprintf(out_name, 64, "network");
-}
-
 enum ink_status
 ink_model_find_arch(const struct ink_context *ctx, const char *name, struct ink_model *out_model,
                     struct ink_err *err)
@@ -193,7 +192,7 @@ ink_model_find_arch(const struct ink_context *ctx, const char *name, struct ink_
         status = ink_model_load_arch(name, &model.own, err);
         if (status == INK_OK) {
             model.arch = model.own;
-            name_of_file(name, model.name);
+            ink_model_name_of_file(name, model.name);
             *out_model = model;
         }
         return status;

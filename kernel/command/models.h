@@ -48,6 +48,9 @@ struct ink_model {
 /* Whether a name means a file with an architecture: it ends in .arch. */
 bool ink_model_is_arch_path(const char *name);
 
+/* "dir/my net.arch" -> "my_net": a name that a store takes. */
+void ink_model_name_of_file(const char *path, char out_name[static 64]);
+
 /*
  * An architecture from a file.
  *
