@@ -61,7 +61,7 @@ OBJ := $(SRC:%.c=$B/%.o) $(SIMD_OBJ) $B/gen/model/onnx/onnx.pb-c.o $B/assets.o
 UNIT := $(patsubst tests/unit/%.c,$B/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
 FUZZ := $(patsubst tests/fuzz/%.c,$B/tests/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
-.PHONY: all notebook check check-run test test-lab bench golden fuzz coverage lint tidy format install install-user uninstall clean help FORCE
+.PHONY: all notebook check check-run test test-lab bench zoo golden fuzz coverage lint tidy format install install-user uninstall clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 all: build/inkling                      ## build build/inkling (the default)
@@ -131,7 +131,10 @@ test-lab:                               ## browser tests in JupyterLab 4 and Not
 	@.ci/deps build test lab && tests/lab/run
 
 bench: all                              ## measure, beside PyTorch, ONNX Runtime and ipykernel
-	@tests/bench/run
+	@tests/bench/run $(BENCH)
+
+zoo: all                                ## train every network, hours; model/zoo/README.md (ZOO="keras resnet")
+	@tests/bench/zoo $(ZOO)
 
 golden: all                             ## execute the notebooks and write their outputs; look at the difference
 	@tests/notebook/execute.py notebooks/*.ipynb

@@ -27,7 +27,7 @@ ink_history_time(struct ink_history *history, double elapsed_s, double validatio
     double pictures = (double)history->picture_count * progress->epoch_count * share;
 
     progress->elapsed_s = elapsed_s;
-    history->validation_s = validation_s;
+    progress->validation_s = validation_s;
     if (progress->step == 0 || elapsed_s <= validation_s)
         return;
     progress->remaining_s = elapsed_s / share - elapsed_s;
@@ -148,7 +148,7 @@ static const struct field {
     {"recent_accuracy",       KIND_DOUBLES, AT(recent_accuracy),             0, 0, 0},
     {"picture_count",         KIND_SIZE,    AT(picture_count),               1, 1e15, 0},
     {"curve_every",           KIND_INT64,   AT(curve_every),                 1, 1e15, 0},
-    {"validation_s",          KIND_DOUBLE,  AT(validation_s),                0, 0, 0},
+    {"validation_s",          KIND_DOUBLE,  PROGRESS(validation_s),          0, 0, 0},
     {"epochs_done",           KIND_INT,     AT(epochs_done),                 0, 1e6, 0},
     {"is_over",               KIND_BOOL,    AT(is_over),                     0, 0, 0},
 };
@@ -274,7 +274,7 @@ ink_history_from_json(const struct ink_json *json, struct ink_history *out_histo
             return ink_fail(err, INK_BADDATA, "the history's '%s' is missing or impossible",
                             fields[i].name);
     if (!(progress->elapsed_s >= 0 && progress->elapsed_s <= 1e9) ||
-        !(history.validation_s >= 0 && history.validation_s <= 1e9))
+        !(progress->validation_s >= 0 && progress->validation_s <= 1e9))
         return ink_fail(err, INK_BADDATA, "the history's times are missing or impossible");
     if (progress->step > progress->step_count || progress->epoch > progress->epoch_count ||
         history.epochs_done > progress->epoch)

@@ -19,7 +19,6 @@ struct ink_history {
     double recent_loss[INK_HISTORY_RECENT_MAX], recent_accuracy[INK_HISTORY_RECENT_MAX];
     double best_loss;
     int64_t curve_every; /* steps between points of the curve; doubles when the curve is full */
-    double validation_s; /* of the elapsed time */
     int epochs_done;     /* learned and, if there is a validation, measured */
     bool is_over;        /* nothing is left to be learned */
 };

@@ -257,8 +257,8 @@ run_epochs(struct ink_trainer *trainer, struct ink_err *err)
     enum ink_status status = INK_OK;
 
     trainer->publish_ns = ink_clock_ns();
-    trainer->start_ns = trainer->publish_ns - (uint64_t)(history->progress.elapsed_s * 1e9);
-    trainer->validation_ns = (uint64_t)(history->validation_s * 1e9);
+    trainer->start_ns -= (uint64_t)(history->progress.elapsed_s * 1e9);
+    trainer->validation_ns = (uint64_t)(history->progress.validation_s * 1e9);
     for (int epoch = 1; epoch <= history->epochs_done; epoch++)
         shuffle(trainer, epoch);
     report(trainer);
@@ -386,6 +386,7 @@ ink_train_run(const struct ink_snapshot *start, const struct ink_dataset *train,
     trainer->observer = observer;
     trainer->cancel = cancel;
     trainer->start = start;
+    trainer->start_ns = ink_clock_ns(); /* making threads and buffers counts */
     status = trainer_init(trainer, err);
     if (!status)
         status = finish(trainer, run_epochs(trainer, err), out_result, err);

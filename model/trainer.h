@@ -72,6 +72,7 @@ struct ink_train_progress {
     int epoch, epoch_count;   /* epoch from 1 */
     int64_t step, step_count; /* mini-batches done and planned */
     double elapsed_s, remaining_s;
+    double validation_s; /* part of what elapsed */
     double images_per_s; /* training pictures, since the start, without validation */
     double learning_rate;
     double loss, accuracy; /* training, running mean of the last 100 steps or so */

@@ -33,6 +33,8 @@ struct run {
     char display_id[INK_SESSION_VIEW_ID_MAX];
     bool is_shown; /* the display is there */
     uint64_t shown_ns;
+    uint64_t loaded_ns;    /* the pictures were in memory */
+    double trained_s;      /* from then to the weights, without validation */
     int shown_validations; /* epochs in the display */
 };
 
@@ -188,7 +190,11 @@ put_result(const struct run *run, const struct ink_train_result *result, struct 
         ink_buf_printf(text, "training loss %.4f, not validated", progress->loss);
     }
     ink_buf_puts(text, "; ");
-    ink_text_duration(text, progress->elapsed_s);
+    ink_buf_puts(text, "trained in ");
+    if (run->trained_s < 9.995) /* where hundredths matter */
+        ink_buf_printf(text, "%.2f s", run->trained_s);
+    else
+        ink_text_duration(text, run->trained_s);
     ink_buf_puts(text, ", ");
     ink_text_count(text, llround(progress->images_per_s));
     ink_buf_puts(text, " images/s");
@@ -216,6 +222,7 @@ show_result(const struct run *run, const struct ink_train_result *result,
     ink_json_set(json, "model", ink_model_to_json(record->name, record->version));
     ink_json_set_string(json, "data", run->train->name);
     ink_json_set_int(json, "count", (int64_t)run->train->count);
+    ink_json_set_double(json, "trained_s", run->trained_s);
     if (ink_args_text(run->args, "save"))
         ink_json_set_string(json, "saved", ink_args_text(run->args, "save"));
     ink_progress_figure(&figure, &result->progress, run->title, INK_PROGRESS_DONE);
@@ -257,8 +264,10 @@ train(struct run *run, struct ink_bundle *out_bundle, struct ink_err *err)
         return ink_fail(err, INK_NOMEM, "out of memory");
     if (ink_session_snapshot(run->ctx->session, &before, NULL) != INK_OK)
         before = NULL;
+    run->trained_s = ink_clock_ms_since(run->loaded_ns) / 1000;
     status = ink_train_run(run->start, run->train, run->validation, &options, &observer,
                            run->ctx->cancel, result, err);
+    run->trained_s += result->progress.elapsed_s - result->progress.validation_s;
     best = result->best;
     if (status != INK_OK || !best) {
         if (best || before)
@@ -292,6 +301,7 @@ run_train(const struct ink_context *ctx, const struct ink_args *args, struct ink
         status = check_folder(&all, "log", err);
     if (status == INK_OK)
         status = ink_train_data_load(ctx, &all, &run.train, &run.validation, err);
+    run.loaded_ns = ink_clock_ns();
     if (status == INK_OK)
         status = load_start(&run, err);
     if (status == INK_OK)
