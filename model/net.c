@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "model/net_dense.h"
 
 static size_t
 panels(size_t count)
@@ -296,6 +297,7 @@ plan_parameters(struct ink_plan *plan, int index)
         return;
     if (at->node->op == INK_OP_BATCHNORM) {
         at->weight_size = channels;
+        plan->has_norm = true;
         at->moment_at = plan->moment_size;
         plan->moment_size += 4 * channels;
         plan->norm_size = largest(plan->norm_size, channels);
@@ -303,7 +305,9 @@ plan_parameters(struct ink_plan *plan, int index)
         size_t window = (size_t)at->conv.kernel_height * (size_t)at->conv.kernel_width;
 
         at->weight_size = channels * window * (size_t)at->in.channels;
-        if (at->needs_gradient && plan->use == INK_USE_TRAIN) {
+        if (at->node->op == INK_OP_DENSE) {
+            plan->dense_size = largest(plan->dense_size, channels);
+        } else if (at->needs_gradient && plan->use == INK_USE_TRAIN) {
             at->turned_at = plan->turned_size;
             plan->turned_size +=
                 panels((size_t)at->in.channels) * window * (size_t)at->out.channels;
@@ -311,8 +315,22 @@ plan_parameters(struct ink_plan *plan, int index)
     }
     at->needs_gradient = true;
     at->weight_at = plan->parameter_size;
-    at->bias_at = at->weight_at + at->weight_size;
-    plan->parameter_size = at->bias_at + channels;
+    if (at->node->op != INK_OP_DENSE)
+        plan->parameter_size += at->weight_size;
+    at->bias_at = plan->parameter_size;
+    plan->parameter_size += channels;
+}
+
+/* Dense weights lie behind all other parameters. */
+static void
+plan_dense_weights(struct ink_plan *plan)
+{
+    plan->share_size = plan->parameter_size;
+    for (int i = 0; i < plan->node_count; i++)
+        if (plan->node[i].node->op == INK_OP_DENSE) {
+            plan->node[i].weight_at = plan->parameter_size;
+            plan->parameter_size += plan->node[i].weight_size;
+        }
 }
 
 /* Running statistics lie behind all that is trained. */
@@ -367,6 +385,7 @@ ink_plan_create(const struct ink_arch *arch, enum ink_use use, struct ink_plan *
         plan_geometry(plan, i);
         plan_parameters(plan, i);
     }
+    plan_dense_weights(plan);
     plan->node[0].is_shared = true;
     for (int i = 1; i < plan->node_count; i++)
         plan_pooled(plan, i);
@@ -406,6 +425,20 @@ ink_plan_bias_size(const struct ink_plan_node *at)
     return panels((size_t)at->out.channels);
 }
 
+int
+ink_norm_groups(int count)
+{
+    return count > INK_NORM_GROUP ? (count + INK_NORM_GROUP - 1) / INK_NORM_GROUP : 1;
+}
+
+int
+ink_norm_group_start(int count, int groups, int group)
+{
+    int larger = count % groups;
+
+    return group * (count / groups) + (group < larger ? group : larger);
+}
+
 /* ---- workspaces ---- */
 
 enum ink_status
@@ -413,14 +446,16 @@ ink_workspace_init(struct ink_workspace *workspace, const struct ink_plan *plan,
                    struct ink_err *err)
 {
     size_t pictures = (size_t)capacity, at = 0;
-    size_t value = 0, gradient, extra, padded, pooled, moments, norm_line, statistics;
+    size_t groups = (size_t)ink_norm_groups(capacity);
+    size_t value = 0, gradient, extra, padded, pooled, dense, moments, norm_line, statistics;
 
     gradient = at += plan->value_size * pictures + INK_KERNEL_SLACK;
     extra = at += plan->gradient_size * pictures + INK_KERNEL_SLACK;
     padded = at += plan->extra_size * pictures + INK_KERNEL_SLACK;
     pooled = at += panels(plan->padded_size) + INK_KERNEL_SLACK;
-    moments = at += plan->pooled_size + INK_KERNEL_SLACK;
-    norm_line = at += plan->moment_size;
+    dense = at += plan->pooled_size + INK_KERNEL_SLACK;
+    moments = at += ink_dense_scratch_size(plan, pictures);
+    norm_line = at += plan->moment_size * groups;
     statistics = at += 5 * plan->norm_size;
     at += plan->statistic_size;
 
@@ -437,6 +472,7 @@ ink_workspace_init(struct ink_workspace *workspace, const struct ink_plan *plan,
     workspace->extra = workspace->block + extra;
     workspace->padded = workspace->block + padded;
     workspace->pooled = workspace->block + pooled;
+    workspace->dense = workspace->block + dense;
     workspace->moments = workspace->block + moments;
     workspace->norm_line = workspace->block + norm_line;
     workspace->statistics = workspace->block + statistics;

@@ -13,10 +13,17 @@
  *
  *     plan -> pack parameters -> workspace -> forward -> backward
  *
- * Batch normalisation in training takes its statistics over the pictures of
- * the workspace it runs in: over the share of the mini-batch that one thread
- * has ("ghost batch normalisation", Hoffer et al. 2017). The running ones move
- * by INK_NORM_MOMENTUM towards the mean of the shares' after each mini-batch.
+ * Batch normalisation in training takes its statistics over groups of at most
+ * INK_NORM_GROUP pictures ("ghost batch normalisation", Hoffer et al. 2017):
+ * ink_norm_groups says how many, and they are as even as can be. So results do
+ * not depend on how many threads or processes share a mini-batch, as long as
+ * each takes whole groups. The running ones move by INK_NORM_MOMENTUM towards
+ * the mean of the groups' after each mini-batch.
+ *
+ * The gradients of dense weights are not part of the way back: they are made
+ * when they are used, tile by tile, from the activations and gradients that
+ * all shares of a mini-batch keep (model/net_dense.h). They lie behind all
+ * other parameters, from share_size on.
  *
  * Threads  a plan and packed parameters are read by any; a workspace has one owner
  */
@@ -30,6 +37,8 @@
 
 #define INK_NORM_EPSILON  1e-5
 #define INK_NORM_MOMENTUM 0.1F
+
+enum { INK_NORM_GROUP = 32 };
 
 enum ink_use {
     INK_USE_ANSWER, /* forward; batch norm folded into the layer before it where that is possible */
@@ -48,7 +57,7 @@ struct ink_plan_node {
     size_t weight_at, weight_size; /* in the parameters, in floats, panels */
     size_t bias_at;                /* [panels][16]; batch norm: shift */
     size_t statistic_at;           /* batch norm: mean, then variance, each [panels][16] */
-    size_t turned_at;              /* in the turned weights */
+    size_t turned_at;              /* conv: in the turned weights */
     size_t value_at, gradient_at;  /* in the workspace, in floats a picture */
     size_t place_at;               /* in the workspace's bytes a picture: pool winners, dropout */
     size_t moment_at;              /* batch norm, floats in the workspace's moments */
@@ -71,6 +80,7 @@ struct ink_plan {
     int node_count; /* without a softmax at the end */
     struct ink_plan_node *node;
     size_t parameter_size; /* floats: weights and biases, all panels */
+    size_t share_size;     /* of them: not the weights of dense layers, which are the last */
     size_t statistic_size; /* floats behind them: running statistics */
     size_t turned_size;    /* floats */
     size_t value_size;     /* floats a picture */
@@ -81,16 +91,22 @@ struct ink_plan {
     size_t norm_size;      /* floats: channels of the widest batch norm */
     size_t padded_size;    /* floats: one padded picture */
     size_t pooled_size;    /* floats: the widest pooled conv's gradient, as its kernel sums it */
+    size_t dense_size;     /* floats: panels of the widest dense layer */
+    bool has_norm;
 };
 
 /* Numbers of one user of a plan. */
 struct ink_workspace {
     int capacity;
+    int count;               /* pictures of the last forward */
+    int group_count;         /* batch norm's groups among them; the owner's choice, 0 = as many as
+                                ink_norm_groups says */
     float *block;            /* what the pointers below point into */
     float *value, *gradient; /* [..][capacity][...], node by node */
     float *extra, *padded;
     float *pooled;     /* gradient of a pooled conv's weights, on its way to be gathered */
-    float *moments;    /* batch norm, this share: mean, inverse deviation, scale, shift */
+    float *dense;      /* dense layers' way back: gradients turned around */
+    float *moments;    /* batch norm, group by group: mean, inverse deviation, scale, shift */
     float *norm_line;  /* scratch of batch norm's way back: 5 numbers a channel */
     float *statistics; /* [plan->statistic_size] mean and variance of this share */
     uint8_t *places;
@@ -108,6 +124,11 @@ INK_MUST_CHECK enum ink_status ink_workspace_init(struct ink_workspace *workspac
                                                   struct ink_err *err);
 void ink_workspace_fini(struct ink_workspace *workspace);
 
+/* Groups that batch norm takes `count` pictures in; the first ones have one picture more. */
+int ink_norm_groups(int count);
+/* The first picture of group 0..groups, the last being the end. */
+int ink_norm_group_start(int count, int groups, int group);
+
 /* Floats of a parameter block: weights, biases, statistics and slack. */
 size_t ink_plan_block_size(const struct ink_plan *plan);
 
@@ -122,7 +143,8 @@ void ink_plan_pack(const struct ink_plan *plan, const struct ink_snapshot *snaps
 /* Unpack node `index` of a block; any out may be NULL. Not for INK_USE_ANSWER. */
 void ink_plan_unpack(const struct ink_plan *plan, const float *block, int index, float *out_weights,
                      float *out_biases, float *out_statistics);
-/* The weights as the way back wants them; part of `parts` of the work, for as many threads. */
+/* The convolutions' weights as the way back wants them; part of `parts` of the work, for as many
+ * threads. */
 void ink_plan_turn(const struct ink_plan *plan, const float *block, float *turned, int part,
                    int parts);
 
@@ -140,10 +162,11 @@ void ink_net_forward(const struct ink_plan *plan, const struct ink_kernels *kern
                      const float *block, struct ink_workspace *workspace, int count);
 
 /*
- * From the scores' gradient (in ink_net_gradient of the last node) to all
- * parameters'. INK_USE_TRAIN only, after forward of the same pictures.
+ * From the scores' gradient (in ink_net_gradient of the last node) to those of
+ * all parameters but dense weights. INK_USE_TRAIN only, after forward of the
+ * same pictures.
  *
- *   out_gradient   [plan->parameter_size] as the parameters lie in block; overwritten
+ *   out_gradient   [plan->share_size] as the parameters lie in block; overwritten
  */
 void ink_net_backward(const struct ink_plan *plan, const struct ink_kernels *kernels,
                       const float *block, const float *turned, struct ink_workspace *workspace,

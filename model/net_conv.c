@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* net_conv: convolutions and dense layers, forward and backward. */
+/* net_conv: convolutions, forward and backward. */
 #include <string.h>
 
 #include "model/net_run.h"
@@ -68,19 +68,11 @@ padded_gradient(const struct ink_run *run, const struct ink_plan_node *at, const
 /* ---- forward ---- */
 
 void
-ink_run_weighted(const struct ink_run *run, const struct ink_plan_node *at, const float *x,
-                 float *y)
+ink_run_conv(const struct ink_run *run, const struct ink_plan_node *at, const float *x, float *y)
 {
     const float *weights = run->block + at->weight_at;
     const float *bias = at->has_bias ? run->block + at->bias_at : NULL;
 
-    if (at->node->op == INK_OP_DENSE) {
-        struct ink_conv conv = at->conv;
-
-        conv.in_width = conv.out_width = run->count;
-        run->kernels->conv(&conv, x, weights, bias, at->has_relu, y);
-        return;
-    }
     for (size_t n = 0; n < (size_t)run->count && !ink_run_is_cancelled(run); n++) {
         const float *from = padded_input(run, at, x, n);
         size_t to = n * ink_shape_count(at->kept);
@@ -97,29 +89,12 @@ ink_run_weighted(const struct ink_run *run, const struct ink_plan_node *at, cons
 /* ---- backward ---- */
 
 static void
-backward_dense(const struct ink_run *run, const struct ink_plan_node *at, const float *dy,
-               float *dx)
-{
-    struct ink_conv conv = at->conv, turned = at->turned;
-    const float *turned_weights = run->turned + at->turned_at;
-
-    conv.in_width = conv.out_width = turned.in_width = turned.out_width = run->count;
-    run->kernels->conv_weights(&conv, ink_run_value(run, at->node->input[0]), dy, false,
-                               run->gradient + at->weight_at);
-    if (!dx)
-        return;
-    if (at->adds[0])
-        run->kernels->conv_add(&turned, dy, turned_weights, dx);
-    else
-        run->kernels->conv(&turned, dy, turned_weights, NULL, false, dx);
-}
-
-static void
 backward_conv(const struct ink_run *run, const struct ink_plan_node *at, const float *dy, float *dx)
 {
     const float *x = ink_run_value(run, at->node->input[0]);
     const float *turned_weights = run->turned + at->turned_at;
 
+    ink_run_bias_back(run, at, dy);
     for (size_t n = 0; n < (size_t)run->count && !ink_run_is_cancelled(run); n++) {
         const float *spread;
 
@@ -166,8 +141,9 @@ backward_pooled(const struct ink_run *run, const struct ink_plan_node *at, const
                 float *dx)
 {
     const float *x = ink_run_value(run, at->node->input[0]);
-    float *own = run->workspace->pooled;
+    float *own = run->workspace->pooled, *bias = run->gradient + at->bias_at;
 
+    memset(bias, 0, ink_panel_channels(at) * sizeof(*bias));
     memset(own, 0, ink_pooled_size(&at->conv) * sizeof(*own));
     for (size_t n = 0; n < (size_t)run->count && !ink_run_is_cancelled(run); n++) {
         size_t from = n * ink_shape_count(at->kept);
@@ -176,7 +152,7 @@ backward_pooled(const struct ink_run *run, const struct ink_plan_node *at, const
         run->kernels->pooled_weights(&at->conv, padded_input(run, at, x, n), dy + from, place, own);
         if (at->node->has_bias)
             run->kernels->pooled_bias(ink_pixels_of(at->kept), ink_channels_of(at->kept), dy + from,
-                                      place, run->gradient + at->bias_at);
+                                      place, bias);
         if (dx)
             backward_pooled_input(run, at, dy + from, place, dx + n * ink_shape_count(at->in));
     }
@@ -184,22 +160,11 @@ backward_pooled(const struct ink_run *run, const struct ink_plan_node *at, const
 }
 
 void
-ink_run_weighted_back(const struct ink_run *run, const struct ink_plan_node *at, const float *dy,
-                      float *dx)
+ink_run_conv_back(const struct ink_run *run, const struct ink_plan_node *at, const float *dy,
+                  float *dx)
 {
-    float *bias = run->gradient + at->bias_at;
-
-    memset(bias, 0, ink_panel_channels(at) * sizeof(*bias));
-    if (at->pooled >= 0) {
+    if (at->pooled >= 0)
         backward_pooled(run, at, dy, dx);
-        return;
-    }
-    if (at->node->has_bias)
-        for (size_t n = 0; n < (size_t)run->count; n++)
-            run->kernels->sum_pixels(ink_pixels_of(at->out), ink_channels_of(at->out),
-                                     dy + n * ink_shape_count(at->out), bias);
-    if (at->node->op == INK_OP_DENSE)
-        backward_dense(run, at, dy, dx);
     else
         backward_conv(run, at, dy, dx);
 }

@@ -138,11 +138,9 @@ ink_plan_turn(const struct ink_plan *plan, const float *block, float *turned, in
 {
     for (int i = 0; i < plan->node_count; i++) {
         const struct ink_plan_node *at = &plan->node[i];
-        enum ink_op op = at->node->op;
         size_t count;
 
-        if ((op != INK_OP_CONV && op != INK_OP_DENSE) ||
-            !plan->node[at->node->input[0]].needs_gradient)
+        if (at->node->op != INK_OP_CONV || !plan->node[at->node->input[0]].needs_gradient)
             continue;
         count = panels((size_t)at->in.channels) / INK_PANEL;
         for (size_t panel = count * (size_t)part / (size_t)parts;

@@ -95,8 +95,10 @@ forward_node(const struct ink_run *run, int index)
         return;
     switch (at->node->op) {
     case INK_OP_CONV:
+        ink_run_conv(run, at, x, y);
+        return;
     case INK_OP_DENSE:
-        ink_run_weighted(run, at, x, y);
+        ink_run_dense(run, at, x, y);
         return;
     case INK_OP_RELU:
     case INK_OP_LEAKYRELU:
@@ -139,6 +141,7 @@ ink_net_forward(const struct ink_plan *plan, const struct ink_kernels *kernels, 
         .plan = plan, .kernels = kernels, .block = block, .workspace = workspace, .count = count};
 
     assert(count <= workspace->capacity);
+    workspace->count = count;
     for (int i = 1; i < plan->node_count && !ink_run_is_cancelled(&run); i++)
         forward_node(&run, i);
 }
@@ -186,6 +189,18 @@ backward_join(const struct ink_run *run, const struct ink_plan_node *at, const f
     }
 }
 
+void
+ink_run_bias_back(const struct ink_run *run, const struct ink_plan_node *at, const float *dy)
+{
+    float *bias = run->gradient + at->bias_at;
+
+    memset(bias, 0, ink_panel_channels(at) * sizeof(*bias));
+    if (at->node->has_bias)
+        for (size_t n = 0; n < (size_t)run->count; n++)
+            run->kernels->sum_pixels(ink_pixels_of(at->out), ink_channels_of(at->out),
+                                     dy + n * ink_shape_count(at->out), bias);
+}
+
 /* The nodes whose backward function only writes its input's gradient: dx is to be overwritten. */
 static void
 backward_plain(const struct ink_run *run, int index, const float *dy, float *dx)
@@ -224,8 +239,10 @@ backward_node(const struct ink_run *run, int index)
 
     if (at->is_pooled_away)
         return;
-    if (op == INK_OP_CONV || op == INK_OP_DENSE) {
-        ink_run_weighted_back(run, at, dy, dx);
+    if (op == INK_OP_CONV) {
+        ink_run_conv_back(run, at, dy, dx);
+    } else if (op == INK_OP_DENSE) {
+        ink_run_dense_back(run, at, dy, dx);
     } else if (op == INK_OP_ADD || op == INK_OP_CONCAT) {
         backward_join(run, at, dy);
     } else if (op == INK_OP_MAXPOOL || op == INK_OP_AVGPOOL || op == INK_OP_GLOBALPOOL) {

@@ -5,8 +5,8 @@
 /*
  * net_run: what the functions of all nodes share while a plan runs.
  *
- * net_run.c walks through the nodes and has the plain ones, net_conv.c those
- * with weights, net_norm.c batch normalisation.
+ * net_run.c walks through the nodes and has the plain ones, net_conv.c and
+ * net_dense.c those with weights, net_norm.c batch normalisation.
  *
  * Threads  the workspace's owner
  */
@@ -67,12 +67,19 @@ ink_run_is_cancelled(const struct ink_run *run)
     return cancel && atomic_load_explicit(cancel, memory_order_relaxed);
 }
 
-/* conv and dense: y = act(w x + b); backward: the weights' gradients, and the input's into dx
- * unless that is NULL. */
-void ink_run_weighted(const struct ink_run *run, const struct ink_plan_node *at, const float *x,
-                      float *y);
-void ink_run_weighted_back(const struct ink_run *run, const struct ink_plan_node *at,
-                           const float *dy, float *dx);
+/* conv and dense: y = act(w x + b); backward: the biases' gradients, a conv's weights' too, and
+ * the input's into dx unless that is NULL. */
+void ink_run_conv(const struct ink_run *run, const struct ink_plan_node *at, const float *x,
+                  float *y);
+void ink_run_conv_back(const struct ink_run *run, const struct ink_plan_node *at, const float *dy,
+                       float *dx);
+void ink_run_dense(const struct ink_run *run, const struct ink_plan_node *at, const float *x,
+                   float *y);
+void ink_run_dense_back(const struct ink_run *run, const struct ink_plan_node *at, const float *dy,
+                        float *dx);
+
+/* The gradients of a conv's or dense layer's biases: zero where it has none. */
+void ink_run_bias_back(const struct ink_run *run, const struct ink_plan_node *at, const float *dy);
 
 /* batch norm; dx may be NULL, or dy. */
 void ink_run_norm(const struct ink_run *run, const struct ink_plan_node *at, const float *x,

@@ -46,58 +46,62 @@ ink_optimizer_blocks(const struct ink_optimizer_state *state,
     return count;
 }
 
-/* block[from..to), cut to [first, first + size) */
-static void
-step_part(const struct ink_optimizer_state *state, const struct ink_kernels *kernels,
-          const struct ink_step *step, const float *gradient, float *block, size_t from, size_t to)
+struct ink_optimizer_step
+ink_optimizer_step(const struct ink_train_options *options, int64_t step, double rate, double scale)
 {
-    if (from >= to)
-        return;
-    if (state->options->optimizer == INK_SGD)
-        kernels->sgd(step, to - from, gradient + from, state->mean + from, block + from);
-    else
-        kernels->adam(step, to - from, gradient + from, state->mean + from, state->square + from,
-                      block + from);
-}
-
-static size_t
-clamp(size_t value, size_t low, size_t high)
-{
-    return value < low ? low : value > high ? high : value;
-}
-
-void
-ink_optimizer_step(const struct ink_optimizer_state *state, const struct ink_kernels *kernels,
-                   int64_t step_number, double rate, const float *gradient, float *block,
-                   size_t from, size_t to)
-{
-    const struct ink_train_options *options = state->options;
     struct ink_step plain = {
         .rate = (float)rate,
-        .scale = 1,
+        .scale = (float)scale,
         .momentum = (float)options->momentum,
         .beta1 = (float)options->beta1,
         .beta2 = (float)options->beta2,
         .epsilon = 1e-8F,
-        .correction1 = (float)(1 / (1 - pow(options->beta1, (double)step_number))),
-        .correction2 = (float)(1 / (1 - pow(options->beta2, (double)step_number))),
+        .correction1 = (float)(1 / (1 - pow(options->beta1, (double)step))),
+        .correction2 = (float)(1 / (1 - pow(options->beta2, (double)step))),
     };
-    struct ink_step decayed = plain;
+    struct ink_optimizer_step both = {.plain = plain, .decayed = plain};
 
     if (options->optimizer == INK_ADAMW)
-        decayed.shrink = (float)(rate * options->weight_decay);
+        both.decayed.shrink = (float)(rate * options->weight_decay);
     else
-        decayed.decay = (float)options->weight_decay;
+        both.decayed.decay = (float)options->weight_decay;
+    return both;
+}
+
+static size_t
+clamp(size_t value, struct ink_range range)
+{
+    return value < range.from ? range.from : value > range.to ? range.to : value;
+}
+
+void
+ink_optimizer_apply(const struct ink_optimizer_state *state, const struct ink_kernels *kernels,
+                    const struct ink_optimizer_step *step, const float *gradient, float *block,
+                    struct ink_range range)
+{
     for (int i = 0; i < state->plan->node_count; i++) {
         const struct ink_plan_node *at = &state->plan->node[i];
-        size_t weights = clamp(at->weight_at, from, to), biases = clamp(at->bias_at, from, to);
-        size_t end = clamp(at->bias_at + ink_plan_bias_size(at), from, to);
-        bool is_norm = at->node->op == INK_OP_BATCHNORM;
+        const struct ink_range parts[] = {
+            {at->weight_at, at->weight_at + at->weight_size},
+            {at->bias_at, at->bias_at + ink_plan_bias_size(at)},
+        };
 
         if (at->node->weight_count == 0)
             continue;
-        step_part(state, kernels, is_norm ? &plain : &decayed, gradient, block, weights, biases);
-        step_part(state, kernels, &plain, gradient, block, biases, end);
+        for (int part = 0; part < 2; part++) {
+            size_t from = clamp(parts[part].from, range), to = clamp(parts[part].to, range);
+            bool is_decayed = part == 0 && at->node->op != INK_OP_BATCHNORM;
+            const struct ink_step *how = is_decayed ? &step->decayed : &step->plain;
+
+            if (from >= to)
+                continue;
+            if (state->options->optimizer == INK_SGD)
+                kernels->sgd(how, to - from, gradient + (from - range.from), state->mean + from,
+                             block + from);
+            else
+                kernels->adam(how, to - from, gradient + (from - range.from), state->mean + from,
+                              state->square + from, block + from);
+        }
     }
 }
 

@@ -8,11 +8,16 @@
  * Weight decay is for the weights of conv and dense nodes; biases and batch
  * norm's scale and shift are left alone, as is usual.
  *
- * Threads  step: any number at once, on ranges that do not overlap
+ * Threads  apply: any number at once, on ranges that do not overlap
  */
 
 #include "model/net.h"
 #include "model/trainer.h"
+
+/* Parameters from..to. */
+struct ink_range {
+    size_t from, to;
+};
 
 struct ink_optimizer_state {
     const struct ink_train_options *options; /* borrowed */
@@ -36,10 +41,19 @@ struct ink_optimizer_block {
 size_t ink_optimizer_blocks(const struct ink_optimizer_state *state,
                             struct ink_optimizer_block out[static INK_OPTIMIZER_BLOCK_MAX]);
 
-/* Change block[from..to) by the summed gradients; step counts from 1. */
-void ink_optimizer_step(const struct ink_optimizer_state *state, const struct ink_kernels *kernels,
-                        int64_t step, double rate, const float *gradient, float *block, size_t from,
-                        size_t to);
+/* The numbers of one step: for weights, and for what does not decay. */
+struct ink_optimizer_step {
+    struct ink_step decayed, plain;
+};
+
+/* step counts from 1; scale is what all gradients are multiplied with. */
+struct ink_optimizer_step ink_optimizer_step(const struct ink_train_options *options, int64_t step,
+                                             double rate, double scale);
+
+/* Change block[from..to) by its gradient, gradient[0] being that of block[from]. */
+void ink_optimizer_apply(const struct ink_optimizer_state *state, const struct ink_kernels *kernels,
+                         const struct ink_optimizer_step *step, const float *gradient, float *block,
+                         struct ink_range range);
 
 /*
  * The learning rate of step 1..step_count.

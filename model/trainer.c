@@ -59,6 +59,7 @@ check_options(const struct ink_train_options *options, const struct ink_dataset 
         {"beta1",           options->beta1,           0, 0.9999},
         {"beta2",           options->beta2,           0, 0.99999},
         {"weight decay",    options->weight_decay,    0, 1},
+        {"clip",            options->clip,            0, 1e9},
         {"label smoothing", options->label_smoothing, 0, 0.9},
         {"weight average",  options->average,         0, 0.99999},
         {"publish",         options->publish_s,       0, 1e6},
@@ -318,6 +319,8 @@ trainer_init(struct ink_trainer *trainer, struct ink_err *err)
     if (!status)
         status = ink_optimizer_init(&trainer->optimizer, options, trainer->plan, err);
     if (!status)
+        status = ink_trainer_update_create(trainer, err);
+    if (!status)
         status = ink_trainer_shares_create(trainer, err);
     return status ? status : ink_trainer_checkpoints_init(trainer, err);
 }
@@ -328,6 +331,7 @@ trainer_fini(struct ink_trainer *trainer)
     ink_pool_destroy(&trainer->pool);
     ink_trainer_checkpoints_fini(trainer);
     ink_trainer_shares_destroy(trainer);
+    ink_trainer_update_destroy(trainer);
     ink_optimizer_fini(&trainer->optimizer);
     free(trainer->block);
     free(trainer->turned);

@@ -9,8 +9,8 @@
  * threads of its own pool; the observer is called on the caller's thread.
  * The same seed, data, options and thread count give the same weights to the bit.
  *
- * Each thread takes an equal share of a mini-batch; batch normalisation measures
- * each share by itself (model/net.h). The moving average covers its running
+ * Each thread takes a share of a mini-batch; batch normalisation measures groups
+ * of it that do not depend on the threads (model/net.h). The moving average covers its running
  * statistics too, with the same decay, which grows from 0.1 in the first steps.
  * Weight decay leaves biases and batch normalisation alone.
  *
@@ -54,6 +54,7 @@ struct ink_train_options {
     double momentum;        /* SGD; Nesterov's form is not used */
     double beta1, beta2;    /* Adam */
     double weight_decay;    /* SGD and Adam: added to the gradient; AdamW: decoupled */
+    double clip;            /* gradients longer than that are shortened to it; 0 = off */
     double label_smoothing; /* 0..1 */
     double average; /* decay of the weights' moving average, 0 = off; validation and snapshots use
                        it */

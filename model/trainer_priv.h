@@ -6,7 +6,8 @@
  * trainer_priv: what a training run is made of.
  *
  * trainer.c owns the run (epochs, validation, snapshots), trainer_step.c one
- * mini-batch on all threads, trainer_checkpoint.c what outlives the process.
+ * mini-batch on all threads, trainer_update.c how it changes the weights,
+ * trainer_checkpoint.c what outlives the process.
  *
  * Threads  the caller's, and between the pool's start and end of a step its workers
  */
@@ -23,7 +24,8 @@
 /* One thread's share of a mini-batch. */
 struct ink_share {
     struct ink_workspace workspace;
-    float *gradient; /* [parameter_size] */
+    float *gradient; /* [share_size] */
+    float *scratch;  /* of the dense weights' gradients */
     int count;       /* pictures */
     double loss;     /* sum */
     int correct;
@@ -42,12 +44,16 @@ struct ink_trainer {
     struct ink_plan *plan;
     float *block, *turned, *average; /* average: NULL when off */
     struct ink_optimizer_state optimizer;
-    struct ink_share *share; /* [thread_count] */
+    struct ink_share *share;             /* [thread_count] */
+    const struct ink_workspace **passed; /* [thread_count] theirs */
+    float *gradient; /* [parameter_size] of the mini-batch; NULL unless it is needed whole */
+    double *squares; /* of it, summed piece by piece */
 
     uint32_t *order; /* [train->count] rows as this epoch takes them */
     /* The mini-batch that the threads are at. */
     size_t batch_first, batch_count;
     double rate;
+    int learner_count;      /* threads that have pictures of it, the first ones */
     atomic_bool is_dropped; /* cancelled before all shares were computed: no weight moves */
 
     struct ink_history history;
@@ -77,6 +83,14 @@ void ink_trainer_shares_destroy(struct ink_trainer *trainer);
  */
 INK_MUST_CHECK enum ink_status ink_trainer_step(struct ink_trainer *trainer, double *out_loss,
                                                 double *out_accuracy, struct ink_err *err);
+
+/* Room for the gradient as a whole, if an option needs it. */
+INK_MUST_CHECK enum ink_status ink_trainer_update_create(struct ink_trainer *trainer,
+                                                         struct ink_err *err);
+void ink_trainer_update_destroy(struct ink_trainer *trainer);
+
+/* On every thread of the pool, once all shares were passed backward: change the weights. */
+void ink_trainer_update(struct ink_trainer *trainer, int thread);
 
 /*
  * Prepare checkpoints, and if the run goes on from one, put everything back that it has.

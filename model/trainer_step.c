@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/net_dense.h"
 #include "model/trainer_priv.h"
 
 /* Random numbers of one picture of one mini-batch, whoever computes it; shuffles have the odd
@@ -72,45 +73,34 @@ learn_share(struct ink_trainer *trainer, struct ink_share *share, size_t first)
                      share->count, share->gradient);
 }
 
-/* Running statistics move towards the mean of the shares', weighted by their pictures. */
-static void
-move_statistics(struct ink_trainer *trainer)
+/* Threads that take pictures of a mini-batch: batch norm's groups are not divided. */
+static int
+learner_count(const struct ink_trainer *trainer, size_t batch_count)
 {
-    float *running = trainer->block + trainer->plan->parameter_size;
+    int most = trainer->plan->has_norm ? ink_norm_groups((int)batch_count) : (int)batch_count;
 
-    for (size_t i = 0; i < trainer->plan->statistic_size; i++) {
-        double mean = 0;
+    return most < trainer->thread_count ? most : trainer->thread_count;
+}
 
-        for (int t = 0; t < trainer->thread_count; t++)
-            mean += (double)trainer->share[t].workspace.statistics[i] * trainer->share[t].count;
-        mean /= (double)trainer->batch_count;
-        running[i] += INK_NORM_MOMENTUM * ((float)mean - running[i]);
+/* A thread's share of the mini-batch: its pictures' number, and the first one. */
+static size_t
+take_share(const struct ink_trainer *trainer, struct ink_share *share, int thread)
+{
+    int learners = trainer->learner_count, all = (int)trainer->batch_count;
+    int groups = ink_norm_groups(all), unit = trainer->plan->has_norm ? groups : all;
+    int first = (int)((int64_t)unit * thread / learners);
+    int last = (int)((int64_t)unit * (thread + 1) / learners);
+
+    share->count = 0;
+    if (thread >= learners)
+        return 0;
+    share->workspace.group_count = trainer->plan->has_norm ? last - first : 0;
+    if (trainer->plan->has_norm) {
+        first = ink_norm_group_start(all, groups, first);
+        last = ink_norm_group_start(all, groups, last);
     }
-}
-
-/* The average starts as a plain mean: its decay grows to what was asked for. */
-static float
-average_decay(const struct ink_trainer *trainer)
-{
-    double step = (double)trainer->history.progress.step;
-
-    return (float)fmin(trainer->options->average, (1 + step) / (10 + step));
-}
-
-/* A part of all weights: sum the shares' gradients in their order, step, average. */
-static void
-update_part(struct ink_trainer *trainer, size_t from, size_t to)
-{
-    float *sum = trainer->share[0].gradient;
-
-    for (int t = 1; t < trainer->thread_count; t++)
-        if (trainer->share[t].count > 0)
-            trainer->kernels->add(to - from, trainer->share[t].gradient + from, sum + from);
-    ink_optimizer_step(&trainer->optimizer, trainer->kernels, trainer->history.progress.step + 1,
-                       trainer->rate, sum, trainer->block, from, to);
-    if (trainer->average)
-        trainer->kernels->average(to - from, average_decay(trainer), trainer->block + from,
-                                  trainer->average + from);
+    share->count = last - first;
+    return (size_t)first;
 }
 
 static void
@@ -118,35 +108,17 @@ step_work(void *self, int thread)
 {
     struct ink_trainer *trainer = self;
     struct ink_share *share = &trainer->share[thread];
-    size_t threads = (size_t)trainer->thread_count, number = (size_t)thread;
-    size_t first = trainer->batch_count * number / threads;
-    size_t panel_count = trainer->plan->parameter_size / INK_PANEL;
-    size_t parameters = trainer->plan->parameter_size;
+    size_t first = take_share(trainer, share, thread);
 
-    share->count = (int)(trainer->batch_count * (number + 1) / threads - first);
     share->loss = 0;
     share->correct = 0;
     if (share->count > 0)
         learn_share(trainer, share, first);
-    else if (thread == 0) /* more threads than pictures: the sum starts here all the same */
-        memset(share->gradient, 0, parameters * sizeof(*share->gradient));
     if (ink_trainer_is_cancelled(trainer))
         atomic_store(&trainer->is_dropped, true);
     ink_pool_barrier(trainer->pool);
-    if (atomic_load(&trainer->is_dropped))
-        return;
-
-    update_part(trainer, panel_count * number / threads * INK_PANEL,
-                panel_count * (number + 1) / threads * INK_PANEL);
-    if (thread == 0) {
-        move_statistics(trainer);
-        if (trainer->average)
-            trainer->kernels->average(trainer->plan->statistic_size, average_decay(trainer),
-                                      trainer->block + parameters, trainer->average + parameters);
-    }
-    ink_pool_barrier(trainer->pool);
-
-    ink_plan_turn(trainer->plan, trainer->block, trainer->turned, thread, trainer->thread_count);
+    if (!atomic_load(&trainer->is_dropped))
+        ink_trainer_update(trainer, thread);
 }
 
 enum ink_status
@@ -156,10 +128,11 @@ ink_trainer_step(struct ink_trainer *trainer, double *out_loss, double *out_accu
     double loss = 0;
     int correct = 0;
 
+    trainer->learner_count = learner_count(trainer, trainer->batch_count);
     ink_pool_run(trainer->pool, step_work, trainer);
     if (atomic_load(&trainer->is_dropped))
         return ink_fail(err, INK_CANCELLED, "cancelled");
-    for (int t = 0; t < trainer->thread_count; t++) {
+    for (int t = 0; t < trainer->learner_count; t++) {
         loss += trainer->share[t].loss;
         correct += trainer->share[t].correct;
     }
@@ -168,24 +141,48 @@ ink_trainer_step(struct ink_trainer *trainer, double *out_loss, double *out_accu
     return INK_OK;
 }
 
+/* Pictures that a share may have. */
+static int
+capacity_of(const struct ink_trainer *trainer)
+{
+    int batch = trainer->options->batch_size;
+    int learners = learner_count(trainer, (size_t)batch),
+        capacity = (batch + learners - 1) / learners;
+
+    if (trainer->plan->has_norm) {
+        int groups = (ink_norm_groups(batch) + learners - 1) / learners;
+
+        capacity = groups * INK_NORM_GROUP < batch ? groups * INK_NORM_GROUP : batch;
+    }
+    return capacity;
+}
+
 enum ink_status
 ink_trainer_shares_create(struct ink_trainer *trainer, struct ink_err *err)
 {
-    int threads = trainer->thread_count;
-    int capacity = (trainer->options->batch_size + threads - 1) / threads;
+    int threads = trainer->thread_count, batch = trainer->options->batch_size;
+    int learners = learner_count(trainer, (size_t)batch);
 
     trainer->share = calloc((size_t)threads, sizeof(*trainer->share));
-    if (!trainer->share)
+    trainer->passed = calloc((size_t)threads, sizeof(*trainer->passed));
+    if (!trainer->share || !trainer->passed)
         return ink_fail(err, INK_NOMEM, "no memory for %d threads", threads);
     for (int t = 0; t < threads; t++) {
-        enum ink_status status =
-            ink_workspace_init(&trainer->share[t].workspace, trainer->plan, capacity, err);
+        struct ink_share *share = &trainer->share[t];
+        enum ink_status status;
 
+        trainer->passed[t] = &share->workspace;
+        share->scratch = ink_floats(ink_dense_job_size(trainer->plan, (size_t)batch));
+        if (!share->scratch)
+            return ink_fail(err, INK_NOMEM, "no memory for %d threads", threads);
+        if (t >= learners)
+            continue;
+        status = ink_workspace_init(&share->workspace, trainer->plan, capacity_of(trainer), err);
         if (status)
             return status;
-        trainer->share[t].workspace.cancel = trainer->cancel;
-        trainer->share[t].gradient = ink_floats(trainer->plan->parameter_size);
-        if (!trainer->share[t].gradient)
+        share->workspace.cancel = trainer->cancel;
+        share->gradient = ink_floats(trainer->plan->share_size);
+        if (!share->gradient)
             return ink_fail(err, INK_NOMEM, "no memory for the gradients of %d threads", threads);
     }
     return INK_OK;
@@ -197,6 +194,8 @@ ink_trainer_shares_destroy(struct ink_trainer *trainer)
     for (int t = 0; trainer->share && t < trainer->thread_count; t++) {
         ink_workspace_fini(&trainer->share[t].workspace);
         free(trainer->share[t].gradient);
+        free(trainer->share[t].scratch);
     }
     free(trainer->share);
+    free(trainer->passed);
 }

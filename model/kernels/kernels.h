@@ -57,6 +57,13 @@ struct ink_norm {
     bool is_relu; /* y is clamped, and gradients pass where the line is above zero */
 };
 
+/* A matrix turned around: to[c][r] = from[r][c], or added to it. */
+struct ink_transpose {
+    size_t rows, columns;      /* of `from` */
+    size_t from_step, to_step; /* numbers from row to row */
+    bool is_added;
+};
+
 /* How Adam and SGD step; `scale` is what the summed gradients are multiplied with. */
 struct ink_step {
     float rate, scale, momentum, beta1, beta2, epsilon;
@@ -104,6 +111,9 @@ struct ink_kernels {
                               const float *dy, float *dx);
     /* y += x */
     void (*add)(size_t count, const float *x, float *y);
+    void (*transpose)(const struct ink_transpose *form, const float *from, float *to);
+    /* The sum of all squares. */
+    double (*squares)(size_t count, const float *x);
 
     /* place: the winner's number in its window, row by row. Backward adds to dx. */
     void (*maxpool)(const struct ink_pool_form *form, const float *x, float *y, uint8_t *place);

@@ -456,6 +456,27 @@ adam(const struct ink_step *step, size_t count, const float *gradient, float *me
 }
 
 static void
+transpose(const struct ink_transpose *form, const float *from, float *to)
+{
+    for (size_t r = 0; r < form->rows; r++)
+        for (size_t c = 0; c < form->columns; c++) {
+            float *at = &to[c * form->to_step + r];
+
+            *at = from[r * form->from_step + c] + (form->is_added ? *at : 0);
+        }
+}
+
+static double
+squares(size_t count, const float *x)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < count; i++)
+        sum += (double)x[i] * (double)x[i];
+    return sum;
+}
+
+static void
 average(size_t count, float decay, const float *weights, float *mean)
 {
     for (size_t i = 0; i < count; i++)
@@ -480,6 +501,8 @@ const struct ink_kernels ink_kernels_reference = {
     .activate = activate,
     .activate_backward = activate_backward,
     .add = add,
+    .transpose = transpose,
+    .squares = squares,
     .maxpool = maxpool,
     .maxpool_backward = maxpool_backward,
     .avgpool = avgpool,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* simd: the kernels of all other layers and the table, for one instruction set. */
+/* simd: the kernels of most layers and the table, for one instruction set. */
 #include "model/kernels/simd.h"
 
 #include <math.h>
@@ -343,6 +343,28 @@ average(size_t count, float decay, const float *restrict weights, float *restric
         mean[i] += (1 - decay) * (weights[i] - mean[i]);
 }
 
+/* Floats within a thousand numbers, doubles between them. */
+static double
+squares(size_t count, const float *x)
+{
+    double all = 0;
+
+    for (size_t from = 0; from < count; from += 1024) {
+        size_t size = count - from < 1024 ? count - from : 1024, i = 0;
+        vec sum = {0};
+        float rest = 0;
+
+        for (; i + LANES <= size; i += LANES)
+            sum += load(x + from + i) * load(x + from + i);
+        for (; i < size; i++)
+            rest += x[from + i] * x[from + i];
+        for (int lane = 0; lane < LANES; lane++)
+            rest += sum[lane];
+        all += (double)rest;
+    }
+    return all;
+}
+
 extern const struct ink_kernels INK_PASTE(ink_kernels_, INK_SIMD);
 const struct ink_kernels INK_PASTE(ink_kernels_, INK_SIMD) = {
     .name = TEXT(INK_SIMD),
@@ -358,6 +380,8 @@ const struct ink_kernels INK_PASTE(ink_kernels_, INK_SIMD) = {
     .activate = activate,
     .activate_backward = activate_backward,
     .add = add,
+    .transpose = INK_SIMD_NAME(transpose),
+    .squares = squares,
     .maxpool = maxpool,
     .maxpool_backward = maxpool_backward,
     .avgpool = avgpool,

@@ -82,6 +82,7 @@ void INK_SIMD_NAME(conv)(const struct ink_conv *conv, const float *x, const floa
 void INK_SIMD_NAME(conv_add)(const struct ink_conv *conv, const float *x, const float *w, float *y);
 void INK_SIMD_NAME(conv_weights)(const struct ink_conv *conv, const float *x, const float *dy,
                                  bool is_added, float *dw);
+void INK_SIMD_NAME(transpose)(const struct ink_transpose *form, const float *from, float *to);
 
 void INK_SIMD_NAME(conv_pooled)(const struct ink_conv *conv, const float *x, const float *w,
                                 const float *bias, bool is_relu, float *y, uint8_t *place);

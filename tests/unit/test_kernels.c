@@ -518,6 +518,44 @@ the_rest_agrees(void **state)
 }
 
 static void
+check_transpose(const struct ink_kernels *fast, const struct ink_kernels *reference, size_t rows,
+                size_t columns)
+{
+    struct ink_transpose form = {
+        .rows = rows, .columns = columns, .from_step = columns + 3, .to_step = rows + 2};
+    size_t size = columns * form.to_step;
+    float *from = noise(rows * form.from_step), *want = noise(size), *got = copy_of(want, size);
+
+    for (int added = 0; added < 2; added++) {
+        form.is_added = added;
+        reference->transpose(&form, from, want);
+        fast->transpose(&form, from, got);
+        assert_memory_equal(got, want, size * sizeof(*got));
+    }
+    assert_true(want[0] == 2 * from[0]);
+    assert_true(fabs(fast->squares(size, got) - reference->squares(size, want)) <
+                1e-6 * (double)size);
+    free(from);
+    free(want);
+    free(got);
+}
+
+static void
+transposes_and_squares_agree(void **state)
+{
+    static const size_t sizes[] = {1, 5, 16, 31, 67, 112};
+    const struct ink_kernels *all[5], *reference;
+    size_t fast;
+
+    (void)state;
+    reference = tables(all, &fast);
+    for (size_t i = 0; i < fast; i++)
+        for (size_t j = 0; j < sizeof(sizes) / sizeof(*sizes); j++)
+            for (size_t k = 0; k < sizeof(sizes) / sizeof(*sizes); k++)
+                check_transpose(all[i], reference, sizes[j], sizes[k]);
+}
+
+static void
 tables_are_named_and_complete(void **state)
 {
     const struct ink_kernels *all[INK_KERNELS_MAX];
@@ -542,6 +580,7 @@ main(void)
         cmocka_unit_test(pooled_convolutions_agree),
         cmocka_unit_test(pools_agree),
         cmocka_unit_test(the_rest_agrees),
+        cmocka_unit_test(transposes_and_squares_agree),
     };
 
     ink_rng_init(&rng, 7, 0);

@@ -16,7 +16,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "model/net.h"
+#include "model/net_dense.h"
 #include "model/predictor.h"
 #include "model/snapshot_priv.h"
 
@@ -32,6 +32,10 @@ static const struct {
     const char *name, *text;
 } nets[] = {
     {"dense", HEAD "f: flatten\nd: dense 12\nt: tanh\ne: dense 10 bias=no\n"},
+    {"wide dense", HEAD "c: conv 3 2x2\nf: flatten\nd: dense 300\nt: tanh\ne: dense 10\n"},
+    {"dense from the picture", "image: input 1x28x28\nf: flatten\nd: dense 20\nt: tanh\n"
+                               "g: dense 5\nu: tanh\nh: dense 10 from=g\nk: dense 10 from=u\n"
+                               "s: add from=h,k\n"},
     {"conv", HEAD "c: conv 5 3x3\nt: tanh\nd: conv 3 2x3 bias=no\nf: flatten\ne: dense 10\n"},
     {"conv, stride and pad",
      HEAD "c: conv 4 3x3 pad=1\nt: tanh\nd: conv 3 3x3 stride=2 pad=1\nf: flatten\ne: dense 10\n"},
@@ -73,6 +77,9 @@ static const struct {
     {"batchnorm and relu",
      HEAD "c: conv 17 3x3 bias=no\nb: batchnorm\nr: relu\no: dropout 0.2\nd: conv "
           "3 3x3\nf: flatten\ne: dense 10\n"},
+    {"batchnorm in groups",
+     HEAD "c: conv 4 3x3 bias=no\nb: batchnorm\nt: tanh\nd: conv 17 3x3 bias=no\nb2: batchnorm\n"
+          "r: relu\nf: flatten\ne: dense 10\n"},
     {"batchnorm of the picture",
      HEAD "b: batchnorm\nc: conv 4 3x3\nt: tanh\nf: flatten\ne: dense 10\n"},
     {"batchnorm of a vector", HEAD "f: flatten\nd: dense 7\nb: batchnorm\nt: tanh\ne: dense 10\n"},
@@ -104,7 +111,7 @@ struct bench {
     struct ink_plan *plan;
     struct ink_workspace workspace;
     const struct ink_kernels *kernels;
-    float *block, *turned, *gradient;
+    float *block, *turned, *gradient, *scratch;
 };
 
 static void
@@ -118,11 +125,12 @@ bench_init(struct bench *bench, const char *text, const struct ink_kernels *kern
     assert_ok(ink_arch_parse(text, strlen(text), &bench->arch, &err), &err);
     assert_ok(ink_snapshot_create(bench->arch, NULL, 3, &bench->snapshot, &err), &err);
     assert_ok(ink_plan_create(bench->arch, INK_USE_TRAIN, &bench->plan, &err), &err);
-    assert_ok(ink_workspace_init(&bench->workspace, bench->plan, PICTURES, &err), &err);
+    assert_ok(ink_workspace_init(&bench->workspace, bench->plan, INK_NORM_GROUP + 1, &err), &err);
     bench->block = ink_floats(ink_plan_block_size(bench->plan));
     bench->turned = ink_floats(bench->plan->turned_size);
     bench->gradient = ink_floats(bench->plan->parameter_size);
-    assert_true(bench->block && bench->turned && bench->gradient);
+    bench->scratch = ink_floats(ink_dense_job_size(bench->plan, PICTURES));
+    assert_true(bench->block && bench->turned && bench->gradient && bench->scratch);
     ink_plan_pack(bench->plan, bench->snapshot, bench->block);
     ink_rng_init(&rng, 11, 0);
     pixels = ink_net_value(bench->plan, &bench->workspace, 0, 0);
@@ -139,6 +147,7 @@ bench_fini(struct bench *bench)
     free(bench->block);
     free(bench->turned);
     free(bench->gradient);
+    free(bench->scratch);
     ink_workspace_fini(&bench->workspace);
     ink_plan_destroy(&bench->plan);
     ink_snapshot_unrefp(&bench->snapshot);
@@ -167,6 +176,40 @@ loss_of(struct bench *bench)
 }
 
 static void
+keep(void *self, size_t from, size_t count, const float *gradient)
+{
+    struct bench *bench = self;
+
+    for (size_t i = 0; i < count; i++) {
+        assert_true(bench->gradient[from + i] == 1e9F); /* each once */
+        bench->gradient[from + i] = gradient[i];
+    }
+}
+
+/* The dense weights' gradients, in three parts. */
+static void
+dense_gradients_of(struct bench *bench)
+{
+    const struct ink_workspace *share = &bench->workspace;
+
+    for (int part = 0; part < 3; part++) {
+        const struct ink_dense_job job = {
+            .plan = bench->plan,
+            .kernels = bench->kernels,
+            .shares = &share,
+            .share_count = 1,
+            .part = part,
+            .parts = 3,
+            .scratch = bench->scratch,
+            .use = keep,
+            .self = bench,
+        };
+
+        ink_dense_gradients(&job);
+    }
+}
+
+static void
 gradients_of(struct bench *bench)
 {
     int last = bench->plan->node_count - 1;
@@ -184,6 +227,9 @@ gradients_of(struct bench *bench)
         bench->gradient[i] = 1e9F; /* backward overwrites */
     ink_net_backward(bench->plan, bench->kernels, bench->block, bench->turned, &bench->workspace,
                      PICTURES, bench->gradient);
+    for (size_t i = bench->plan->share_size; i < bench->plan->parameter_size; i++)
+        assert_true(bench->gradient[i] == 1e9F);
+    dense_gradients_of(bench);
 }
 
 static double
@@ -241,6 +287,8 @@ check_net(const char *name, const char *text, const struct ink_kernels *kernels)
     struct bench bench;
 
     bench_init(&bench, text, kernels);
+    if (strstr(name, "in groups")) /* two pictures, and one by itself */
+        bench.workspace.group_count = 2;
     gradients_of(&bench);
     for (int i = 0; i < bench.plan->node_count; i++) {
         const struct ink_plan_node *at = &bench.plan->node[i];

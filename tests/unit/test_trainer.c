@@ -211,6 +211,129 @@ threads_change_rounding_only(void **state)
         ink_snapshot_unref(by_threads[i]);
 }
 
+static void
+assert_nearly_same(const struct ink_snapshot *a, const struct ink_snapshot *b, double allowed)
+{
+    const struct ink_arch *arch = ink_snapshot_arch(a);
+
+    for (int i = 0; i < arch->node_count; i++) {
+        for (size_t j = 0; j < arch->node[i].weight_count; j++)
+            assert_true(fabs((double)ink_snapshot_weights(a, i)[j] -
+                             (double)ink_snapshot_weights(b, i)[j]) < allowed);
+        for (size_t j = 0; j < arch->node[i].statistic_count; j++)
+            assert_true(fabs((double)ink_snapshot_statistics(a, i)[j] -
+                             (double)ink_snapshot_statistics(b, i)[j]) < allowed);
+    }
+}
+
+/* Batch norm's groups are those of the mini-batch, whoever computes them. */
+static void
+threads_do_not_change_groups(void **state)
+{
+    INK_CLEANUP(ink_dataset_unrefp) struct ink_dataset *train = columns(237, 1);
+    INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *start = fresh(small_net);
+    const struct ink_snapshot *alone = NULL;
+    struct ink_train_options options = quick();
+
+    (void)state;
+    options.optimizer = INK_SGD;
+    options.batch_size = 77; /* groups of 26, 26, 25; at the end of 6 */
+    options.threads = 1;
+    alone = trained(start, train, &options);
+    assert_int_equal(ink_norm_groups(77), 3);
+    for (int threads = 2; threads <= 5; threads++) {
+        INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *other = NULL;
+
+        options.threads = threads;
+        other = trained(start, train, &options);
+        assert_nearly_same(alone, other, 1e-5);
+    }
+    ink_snapshot_unref(alone);
+}
+
+static void
+groups_are_even(void **state)
+{
+    (void)state;
+    assert_int_equal(ink_norm_groups(1), 1);
+    assert_int_equal(ink_norm_groups(INK_NORM_GROUP), 1);
+    assert_int_equal(ink_norm_groups(INK_NORM_GROUP + 1), 2);
+    for (int count = 1; count < 300; count++) {
+        int groups = ink_norm_groups(count);
+
+        assert_int_equal(ink_norm_group_start(count, groups, 0), 0);
+        assert_int_equal(ink_norm_group_start(count, groups, groups), count);
+        for (int i = 0; i < groups; i++) {
+            int start = ink_norm_group_start(count, groups, i);
+            int size = ink_norm_group_start(count, groups, i + 1) - start;
+
+            assert_in_range(size, count / groups, INK_NORM_GROUP);
+            /* the same from the middle on, as a share has them */
+            for (int j = i; j <= groups; j++)
+                assert_int_equal(ink_norm_group_start(count - start, groups - i, j - i) + start,
+                                 ink_norm_group_start(count, groups, j));
+        }
+    }
+}
+
+/* Two passes over the gradient give what one gives; a short gradient is not touched. */
+static void
+clipping_is_exact(void **state)
+{
+    INK_CLEANUP(ink_dataset_unrefp) struct ink_dataset *train = columns(110, 1);
+    INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *start = fresh(small_net);
+
+    (void)state;
+    for (int threads = 1; threads <= 3; threads++) {
+        INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *free = NULL;
+        INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *wide = NULL;
+        INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *tight = NULL;
+        struct ink_train_options options = quick();
+
+        options.threads = threads;
+        options.average = 0.5;
+        options.weight_decay = 1e-3;
+        free = trained(start, train, &options);
+        options.clip = 1e9;
+        wide = trained(start, train, &options);
+        assert_true(is_same(free, wide));
+        options.clip = 0.01;
+        tight = trained(start, train, &options);
+        assert_false(is_same(free, tight));
+    }
+}
+
+/* One step of plain SGD at rate 1 moves all weights together by no more than the clip. */
+static void
+clipping_clips(void **state)
+{
+    INK_CLEANUP(ink_dataset_unrefp) struct ink_dataset *train = columns(20, 1);
+    INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *start = fresh(plain_net);
+    INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *moved = NULL;
+    struct ink_train_options options = quick();
+    const struct ink_arch *arch = ink_snapshot_arch(start);
+    double squares = 0;
+
+    (void)state;
+    options.epochs = 1;
+    options.optimizer = INK_SGD;
+    options.schedule = INK_CONSTANT;
+    options.learning_rate = 1;
+    options.clip = 0.125;
+    moved = trained(start, train, &options);
+    for (int i = 0; i < arch->node_count; i++) {
+        for (size_t j = 0; j < arch->node[i].weight_count; j++)
+            squares += pow((double)ink_snapshot_weights(moved, i)[j] -
+                               (double)ink_snapshot_weights(start, i)[j],
+                           2);
+        for (size_t j = 0; j < arch->node[i].bias_count; j++)
+            squares += pow((double)ink_snapshot_biases(moved, i)[j] -
+                               (double)ink_snapshot_biases(start, i)[j],
+                           2);
+    }
+    assert_true(fabs(sqrt(squares) - 0.125) < 1e-5);
+}
+
 struct watch {
     atomic_bool cancel;
     int64_t cancel_at; /* step; -1 = in the first validation; -2 = in the second */
@@ -441,6 +564,7 @@ options_have_ranges(void **state)
     REFUSED(beta1, 1, "beta1");
     REFUSED(beta2, 1, "beta2");
     REFUSED(weight_decay, -1, "weight decay");
+    REFUSED(clip, -1, "clip");
     REFUSED(label_smoothing, 1, "label smoothing");
     REFUSED(average, 1, "weight average");
     REFUSED(warm_up, 2, "warm-up");
@@ -521,6 +645,10 @@ main(void)
         cmocka_unit_test(it_learns_with_every_optimizer),
         cmocka_unit_test(same_seed_same_weights),
         cmocka_unit_test(threads_change_rounding_only),
+        cmocka_unit_test(threads_do_not_change_groups),
+        cmocka_unit_test(groups_are_even),
+        cmocka_unit_test(clipping_is_exact),
+        cmocka_unit_test(clipping_clips),
         cmocka_unit_test(cancel_keeps_the_best_so_far),
         cmocka_unit_test(cancel_does_not_wait_for_a_mini_batch),
         cmocka_unit_test(snapshots_are_handed_out),
