@@ -4,11 +4,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define PI 3.14159265358979323846
-
-/* One-cycle: what the highest rate is divided by at the start and at the end. */
-static const double start_share = 25, end_share = 250000;
-
 enum ink_status
 ink_optimizer_init(struct ink_optimizer_state *state, const struct ink_train_options *options,
                    const struct ink_plan *plan, struct ink_err *err)
@@ -103,27 +98,4 @@ ink_optimizer_apply(const struct ink_optimizer_state *state, const struct ink_ke
                               state->square + from, block + from);
         }
     }
-}
-
-/* From a at 0 to b at 1 along half a cosine. */
-static double
-cosine(double a, double b, double share)
-{
-    return b + (a - b) * (1 + cos(PI * share)) / 2;
-}
-
-double
-ink_schedule_rate(const struct ink_train_options *options, int64_t step, int64_t step_count)
-{
-    double rate = options->learning_rate, at, top;
-
-    if (options->schedule == INK_CONSTANT || step_count < 2)
-        return rate;
-    at = (double)(step - 1) / (double)(step_count - 1);
-    if (options->schedule == INK_COSINE)
-        return cosine(rate, 0, at);
-    top = options->warm_up;
-    if (at < top)
-        return cosine(rate / start_share, rate, at / top);
-    return cosine(rate, rate / end_share, top < 1 ? (at - top) / (1 - top) : 0);
 }

@@ -3,7 +3,7 @@
 #define INK_MODEL_OPTIMIZER_H
 
 /*
- * optimizer: from gradients to new weights, and the rate at each step.
+ * optimizer: from gradients to new weights.
  *
  * Weight decay is for the weights of conv and dense nodes; biases and batch
  * norm's scale and shift are left alone, as is usual.
@@ -54,14 +54,5 @@ struct ink_optimizer_step ink_optimizer_step(const struct ink_train_options *opt
 void ink_optimizer_apply(const struct ink_optimizer_state *state, const struct ink_kernels *kernels,
                          const struct ink_optimizer_step *step, const float *gradient, float *block,
                          struct ink_range range);
-
-/*
- * The learning rate of step 1..step_count.
- *
- * One-cycle: from rate / 25 up to rate over the first warm_up of the steps, then
- * down to rate / 250000, both along half a cosine. Source: Smith and Topin 2018.
- * Cosine: down to 0. Source: Loshchilov and Hutter 2017, eq. 5, without restarts.
- */
-double ink_schedule_rate(const struct ink_train_options *options, int64_t step, int64_t step_count);
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "model/evaluate.h"
+#include "model/schedule.h"
 #include "model/snapshot_priv.h"
 #include "model/trainer_priv.h"
 
@@ -18,7 +19,7 @@ enum { PROGRESS_MS = 50 };
 struct ink_train_options
 ink_train_defaults(void)
 {
-    return (struct ink_train_options){
+    struct ink_train_options options = {
         .epochs = 5,
         .batch_size = 128,
         .threads = 0,
@@ -26,12 +27,30 @@ ink_train_defaults(void)
         .optimizer = INK_ADAM,
         .schedule = INK_ONE_CYCLE,
         .learning_rate = 2e-3,
-        .warm_up = 0.2,
+        .warm_up = -1,
+        .step_every = 1,
+        .step_factor = 0.7,
         .momentum = 0.9,
         .beta1 = 0.9,
         .beta2 = 0.999,
         .publish_s = 0.5,
     };
+
+    for (int c = 0; c < INK_CLASS_COUNT; c++)
+        options.class_weight[c] = 1;
+    return options;
+}
+
+void
+ink_train_balance(const struct ink_dataset *train, double out_weight[static INK_CLASS_COUNT])
+{
+    size_t count[INK_CLASS_COUNT] = {0};
+
+    for (size_t i = 0; i < train->count; i++)
+        count[train->labels[i]]++;
+    for (int c = 0; c < INK_CLASS_COUNT; c++)
+        out_weight[c] =
+            count[c] > 0 ? (double)train->count / (INK_CLASS_COUNT * (double)count[c]) : 1;
 }
 
 /* ---- options ---- */
@@ -53,8 +72,10 @@ check_options(const struct ink_train_options *options, const struct ink_dataset 
         {"epochs",          options->epochs,          1, 100000},
         {"batch size",      options->batch_size,      1, 65536},
         {"threads",         options->threads,         0, INK_POOL_THREAD_MAX},
-        {"learning rate",   options->learning_rate,   0, 1000},
-        {"warm-up",         options->warm_up,         0, 1},
+        {"learning rate",   options->learning_rate,   0, 1e9},
+        {"warm-up",         options->warm_up,         -1, 1e9},
+        {"step every",      options->step_every,      1, 100000},
+        {"step factor",     options->step_factor,     0, 1},
         {"momentum",        options->momentum,        0, 0.9999},
         {"beta1",           options->beta1,           0, 0.9999},
         {"beta2",           options->beta2,           0, 0.99999},
@@ -62,6 +83,8 @@ check_options(const struct ink_train_options *options, const struct ink_dataset 
         {"clip",            options->clip,            0, 1e9},
         {"label smoothing", options->label_smoothing, 0, 0.9},
         {"weight average",  options->average,         0, 0.99999},
+        {"until",           options->until,           0, 1},
+        {"patience",        options->patience,        0, 100000},
         {"publish",         options->publish_s,       0, 1e6},
     };
     /* clang-format on */
@@ -69,6 +92,13 @@ check_options(const struct ink_train_options *options, const struct ink_dataset 
     for (size_t i = 0; i < sizeof(ranges) / sizeof(*ranges); i++) {
         enum ink_status status =
             check_range(ranges[i].name, ranges[i].value, ranges[i].low, ranges[i].high, err);
+
+        if (status)
+            return status;
+    }
+    for (int c = 0; c < INK_CLASS_COUNT; c++) {
+        enum ink_status status =
+            check_range("class weight", options->class_weight[c], 0, INK_CLASS_WEIGHT_MAX, err);
 
         if (status)
             return status;
@@ -117,6 +147,8 @@ hand_out(struct ink_trainer *trainer, const struct ink_snapshot *snapshot)
     if (trainer->observer && trainer->observer->on_snapshot)
         trainer->observer->on_snapshot(trainer->observer->self, snapshot);
     trainer->publish_ns = ink_clock_ns();
+    ink_snapshot_unref(trainer->newest);
+    trainer->newest = ink_snapshot_ref(snapshot);
 }
 
 static enum ink_status
@@ -135,10 +167,16 @@ publish_newest(struct ink_trainer *trainer, struct ink_err *err)
 /* ---- progress ---- */
 
 static void
-report(struct ink_trainer *trainer)
+take_time(struct ink_trainer *trainer)
 {
     ink_history_time(&trainer->history, (double)(ink_clock_ns() - trainer->start_ns) / 1e9,
                      (double)trainer->validation_ns / 1e9);
+}
+
+static void
+report(struct ink_trainer *trainer)
+{
+    take_time(trainer);
     if (trainer->observer && trainer->observer->on_progress)
         trainer->observer->on_progress(trainer->observer->self, &trainer->history.progress);
     trainer->progress_ns = ink_clock_ns();
@@ -182,6 +220,34 @@ validate(struct ink_trainer *trainer, struct ink_err *err)
         hand_out(trainer, snapshot);
     ink_snapshot_unref(snapshot);
     report(trainer);
+    if (trainer->observer && trainer->observer->on_validation)
+        trainer->observer->on_validation(trainer->observer->self, progress);
+    return INK_OK;
+}
+
+/* Whether a mini-batch's loss is one that learning can go on from. */
+static enum ink_status
+check_loss(struct ink_trainer *trainer, double loss, struct ink_err *err)
+{
+    const struct ink_train_options *options = trainer->options;
+    long long step = (long long)trainer->history.progress.step;
+    double heaviest = 1;
+
+    for (int c = 0; c < INK_CLASS_COUNT; c++)
+        heaviest = fmax(heaviest, options->class_weight[c]);
+    if (!isfinite(loss))
+        return ink_fail(err, INK_BADDATA,
+                        "the loss is not finite at step %lld: try a learning rate below %g", step,
+                        options->learning_rate);
+    if (loss > INK_TRAIN_LOSS_MAX * heaviest)
+        return ink_fail(err, INK_BADDATA,
+                        "the loss exploded to %.3g at step %lld: try a learning rate below %g",
+                        loss, step, options->learning_rate);
+    if (trainer->newest) {
+        ink_snapshot_unref(trainer->sane);
+        trainer->sane = trainer->newest;
+        trainer->newest = NULL;
+    }
     return INK_OK;
 }
 
@@ -198,10 +264,14 @@ run_step(struct ink_trainer *trainer, struct ink_err *err)
     if (status)
         return status;
     ink_history_step(&trainer->history, trainer->rate, loss, accuracy);
-    if (!isfinite(loss))
-        return ink_fail(err, INK_BADDATA,
-                        "the loss is not finite at step %lld: try a learning rate below %g",
-                        (long long)trainer->history.progress.step, options->learning_rate);
+    status = check_loss(trainer, loss, err);
+    if (status)
+        return status;
+    if (trainer->observer && trainer->observer->on_step) {
+        take_time(trainer);
+        trainer->observer->on_step(trainer->observer->self, &trainer->history.progress, loss,
+                                   accuracy);
+    }
     if (ink_clock_ms_since(trainer->progress_ns) >= PROGRESS_MS)
         report(trainer);
     if (options->publish_s > 0 &&
@@ -251,6 +321,21 @@ run_epoch(struct ink_trainer *trainer, struct ink_err *err)
     return INK_OK;
 }
 
+/* Whether the validations so far end the run before its last epoch. */
+static bool
+is_enough(const struct ink_trainer *trainer)
+{
+    const struct ink_train_options *options = trainer->options;
+    const struct ink_train_progress *progress = &trainer->history.progress;
+
+    if (isnan(progress->best_accuracy))
+        return false;
+    if (options->until > 0 && progress->best_accuracy >= options->until)
+        return true;
+    return options->patience > 0 &&
+           trainer->history.epochs_done - progress->best_epoch >= options->patience;
+}
+
 static enum ink_status
 run_epochs(struct ink_trainer *trainer, struct ink_err *err)
 {
@@ -263,7 +348,8 @@ run_epochs(struct ink_trainer *trainer, struct ink_err *err)
     for (int epoch = 1; epoch <= history->epochs_done; epoch++)
         shuffle(trainer, epoch);
     report(trainer);
-    while (!status && !history->is_over && history->epochs_done < trainer->options->epochs) {
+    while (!status && !history->is_over && history->epochs_done < trainer->options->epochs &&
+           !is_enough(trainer)) {
         history->progress.epoch = history->epochs_done + 1;
         status = run_epoch(trainer, err);
     }
@@ -339,14 +425,18 @@ trainer_fini(struct ink_trainer *trainer)
     free(trainer->order);
     ink_plan_destroy(&trainer->plan);
     ink_snapshot_unrefp(&trainer->best);
+    ink_snapshot_unrefp(&trainer->newest);
+    ink_snapshot_unrefp(&trainer->sane);
 }
 
-/* The best validated weights; without any the newest, or those of the start if the newest are no
- * numbers. */
+/* The best validated weights; without any the newest, or the last that were sane if the newest are
+ * no numbers. */
 static enum ink_status
 finish(struct ink_trainer *trainer, enum ink_status status, struct ink_train_result *out_result,
        struct ink_err *err)
 {
+    out_result->is_early =
+        !status && is_enough(trainer) && trainer->history.epochs_done < trainer->options->epochs;
     out_result->thread_count = trainer->thread_count;
     out_result->is_cancelled = status == INK_CANCELLED;
     if (status == INK_CANCELLED)
@@ -361,7 +451,7 @@ finish(struct ink_trainer *trainer, enum ink_status status, struct ink_train_res
     if (status && status != INK_BADDATA)
         return status;
     if (!trainer->best)
-        trainer->best = ink_snapshot_ref(trainer->start);
+        trainer->best = ink_snapshot_ref(trainer->sane ? trainer->sane : trainer->start);
     hand_out(trainer, trainer->best);
     report(trainer);
     out_result->best = trainer->best;

@@ -29,7 +29,7 @@
 #include "model/snapshot.h"
 
 enum ink_optimizer { INK_SGD, INK_ADAM, INK_ADAMW };
-enum ink_schedule { INK_CONSTANT, INK_ONE_CYCLE, INK_COSINE };
+enum ink_schedule { INK_CONSTANT, INK_ONE_CYCLE, INK_COSINE, INK_STEP };
 
 /* How a run outlives its process. */
 struct ink_checkpoint;
@@ -49,16 +49,24 @@ struct ink_train_options {
     uint64_t seed;
     enum ink_optimizer optimizer;
     enum ink_schedule schedule;
-    double learning_rate;   /* the highest of the schedule */
-    double warm_up;         /* one-cycle: share of the steps with a rising rate */
+    double learning_rate; /* the highest of the schedule */
+    double warm_up; /* up to 1: share of the steps with a rising rate; above: their number; -1: 0.2
+                       for one-cycle, none for others */
+    int step_every; /* step: epochs between two changes */
+    double step_factor;     /* step: what the rate is multiplied with */
     double momentum;        /* SGD; Nesterov's form is not used */
     double beta1, beta2;    /* Adam */
     double weight_decay;    /* SGD and Adam: added to the gradient; AdamW: decoupled */
     double clip;            /* gradients longer than that are shortened to it; 0 = off */
     double label_smoothing; /* 0..1 */
+    /* A picture's loss and gradient are multiplied with its digit's; the mean is over pictures all
+     * the same. Validation counts all alike. */
+    double class_weight[INK_CLASS_COUNT];
     double average; /* decay of the weights' moving average, 0 = off; validation and snapshots use
                        it */
     struct ink_augment augment;
+    double until;     /* accuracy: a validation that reaches it ends the run; 0 = off */
+    int patience;     /* so many validations without a better one end the run; 0 = off */
     double publish_s; /* seconds between published snapshots; 0 = never but at the end */
     const struct ink_train_checkpoints *checkpoints; /* NULL = none */
 };
@@ -66,7 +74,7 @@ struct ink_train_options {
 /* The defaults that `train` shows in its help. */
 struct ink_train_options ink_train_defaults(void);
 
-enum { INK_TRAIN_CURVE_MAX = 512 };
+enum { INK_TRAIN_CURVE_MAX = 512, INK_CLASS_WEIGHT_MAX = 1000 };
 
 /* State of a run, as the observer sees it. Lives in the trainer: copy what is to be kept. */
 struct ink_train_progress {
@@ -96,6 +104,10 @@ struct ink_train_observer {
     void (*on_progress)(void *self,
                         const struct ink_train_progress *progress); /* about 20 times a second */
     void (*on_snapshot)(void *self, const struct ink_snapshot *snapshot); /* ref it to keep it */
+    /* After each mini-batch, with its own loss and accuracy, and after each validation. */
+    void (*on_step)(void *self, const struct ink_train_progress *progress, double loss,
+                    double accuracy);
+    void (*on_validation)(void *self, const struct ink_train_progress *progress);
     void (*on_warning)(void *self, const char *text); /* no newline: a checkpoint was not written */
 };
 
@@ -105,7 +117,12 @@ struct ink_train_result {
     struct ink_train_progress progress;
     int thread_count; /* as many as computed */
     bool is_cancelled;
+    bool is_early; /* ended by `until` or `patience` */
 };
+
+/* A mini-batch of a mean loss above this, times the largest class weight, ends the run: guessing
+ * costs 2.3. */
+#define INK_TRAIN_LOSS_MAX 1e4
 
 /*
  *   start        weights to begin from (a fresh ink_snapshot_create or an earlier result); with
@@ -115,14 +132,20 @@ struct ink_train_result {
  *                far (status is INK_OK)
  *
  * Errors   INK_BADARG   an option out of range
- *          INK_BADDATA  the loss is not finite: says the step and to lower the rate; the best so
- * far is in out_result INK_NOMEM
+ *          INK_BADDATA  the loss is not finite, or beyond INK_TRAIN_LOSS_MAX: says the step and to
+ *                       lower the rate. out_result has the best validated weights; without any
+ *                       those last handed out before a mini-batch whose loss was fine, or the start
+ *          INK_NOMEM
  */
 INK_MUST_CHECK enum ink_status
 ink_train_run(const struct ink_snapshot *start, const struct ink_dataset *train,
               const struct ink_dataset *validation, const struct ink_train_options *options,
               const struct ink_train_observer *observer, const atomic_bool *cancel,
               struct ink_train_result *out_result, struct ink_err *err);
+
+/* Class weights that make up for classes of different sizes: count / (classes * class's count), 1
+ * for those that have no pictures. Threads: pure. */
+void ink_train_balance(const struct ink_dataset *train, double out_weight[static INK_CLASS_COUNT]);
 
 /* Accuracy, loss and all probabilities of a snapshot on a data set. */
 struct ink_evaluation {

@@ -60,6 +60,8 @@ struct ink_trainer {
     uint64_t start_ns, progress_ns, publish_ns, validation_ns; /* last: time spent there */
 
     const struct ink_snapshot *best;
+    /* Handed out last; and that of them which a mini-batch with a sane loss came after. */
+    const struct ink_snapshot *newest, *sane;
     struct ink_keeper *keeper; /* trainer_checkpoint.c's; NULL = no checkpoints */
 };
 

@@ -18,12 +18,13 @@ seed_picture(const struct ink_trainer *trainer, size_t position, struct ink_rng 
     ink_rng_init(rng, trainer->options->seed, 2 * (number + position));
 }
 
-/* Loss of one picture, and its gradient over the whole mini-batch, into gradient[10]. */
+/* Weighted loss of one picture, and its gradient over the whole mini-batch, into gradient[10]. */
 static double
 score_loss(const struct ink_trainer *trainer, const float *scores, int label, float *gradient)
 {
     double smoothing = trainer->options->label_smoothing, highest = (double)scores[0], sum = 0;
-    double loss = 0, share = 1 / (double)trainer->batch_count;
+    double weight = trainer->options->class_weight[label];
+    double loss = 0, share = weight / (double)trainer->batch_count;
 
     for (int c = 1; c < INK_CLASS_COUNT; c++)
         highest = fmax(highest, (double)scores[c]);
@@ -36,7 +37,7 @@ score_loss(const struct ink_trainer *trainer, const float *scores, int label, fl
         loss -= target * log_probability;
         gradient[c] = (float)((exp(log_probability) - target) * share);
     }
-    return loss;
+    return loss * weight;
 }
 
 static void

@@ -175,6 +175,21 @@ keep(const struct run *run, const struct ink_train_result *result, struct ink_er
     return status;
 }
 
+/* Why there were fewer epochs than asked for. */
+static void
+put_early(const struct run *run, const struct ink_train_result *result, struct ink_buf *text)
+{
+    const struct ink_train_progress *progress = &result->progress;
+    double until = ink_args_real(run->args, "until");
+
+    if (!result->is_early)
+        return;
+    if (until > 0 && progress->best_accuracy >= until / 100)
+        ink_buf_printf(text, ", enough for --until %g", until);
+    else
+        ink_buf_printf(text, ", none better up to epoch %d", progress->epoch);
+}
+
 static void
 put_result(const struct run *run, const struct ink_train_result *result, struct ink_buf *text)
 {
@@ -186,6 +201,7 @@ put_result(const struct run *run, const struct ink_train_result *result, struct 
         ink_text_percent(text, progress->best_accuracy);
         ink_buf_printf(text, " on %s after epoch %d of %d", run->validation->name,
                        progress->best_epoch, progress->epoch_count);
+        put_early(run, result, text);
     } else {
         ink_buf_printf(text, "training loss %.4f, not validated", progress->loss);
     }
@@ -223,6 +239,7 @@ show_result(const struct run *run, const struct ink_train_result *result,
     ink_json_set_string(json, "data", run->train->name);
     ink_json_set_int(json, "count", (int64_t)run->train->count);
     ink_json_set_double(json, "trained_s", run->trained_s);
+    ink_json_set_bool(json, "early", result->is_early);
     if (ink_args_text(run->args, "save"))
         ink_json_set_string(json, "saved", ink_args_text(run->args, "save"));
     ink_progress_figure(&figure, &result->progress, run->title, INK_PROGRESS_DONE);
@@ -241,6 +258,9 @@ say_stopped(const struct run *run, const struct ink_train_progress *progress, st
     const char *path = ink_args_text(run->args, "save");
     char best[64] = "the newest weights are in use";
 
+    if (progress->epoch == 1 && !ink_args_flag(run->args, "continue") &&
+        !isfinite(progress->best_accuracy))
+        (void)snprintf(best, sizeof(best), "the weights in use are nearly untrained");
     if (isfinite(progress->best_accuracy))
         (void)snprintf(best, sizeof(best), "the best weights so far (%.2f %%) are in use",
                        progress->best_accuracy * 100);
@@ -255,7 +275,7 @@ train(struct run *run, struct ink_bundle *out_bundle, struct ink_err *err)
     INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *before = NULL;
     INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *best = NULL;
     INK_CLEANUP(ink_freep) struct ink_train_result *result = calloc(1, sizeof(*result));
-    struct ink_train_options options = ink_train_options_get(run->args);
+    struct ink_train_options options = ink_train_options_get(run->args, run->train);
     struct ink_train_observer observer = {
         .self = run, .on_progress = on_progress, .on_snapshot = on_snapshot};
     enum ink_status status;

@@ -14,6 +14,7 @@
 #include "kernel/command/command_priv.h"
 #include "kernel/command/train_options.h"
 #include "model/arch.h"
+#include "model/schedule.h"
 
 /* Options that say where results go, and those that name a file of options. */
 static const char *const places[] = {"config", "recipe", "save", "log"};
@@ -327,6 +328,8 @@ ink_train_config_merge(const struct ink_args *given, struct ink_args *out_args, 
         status = take_recipe(&source, ink_args_text(&args, "recipe"), err);
     if (status == INK_OK)
         status = check_path(&args, err);
+    if (status == INK_OK)
+        status = ink_train_options_check(&args, err);
     if (status != INK_OK)
         return status;
     *out_args = args;
@@ -360,7 +363,7 @@ struct ink_json *
 ink_train_config_to_json(const struct ink_args *args, const char *model, const char *data,
                          int threads)
 {
-    struct ink_train_options options = ink_train_options_get(args);
+    struct ink_train_options options = ink_train_options_get(args, NULL);
     const struct {
         const char *name;
         float amount;
@@ -384,7 +387,7 @@ ink_train_config_to_json(const struct ink_args *args, const char *model, const c
     }
     for (size_t i = 0; i < INK_COUNT(amounts); i++)
         ink_json_set_float(json, amounts[i].name, amounts[i].amount);
-    ink_json_set_double(json, "warm-up", options.warm_up);
+    ink_json_set_double(json, "warm-up", ink_schedule_warm_up(&options));
     ink_json_set_int(json, "threads", threads);
     return json;
 }

@@ -22,7 +22,8 @@
  * Errors   INK_NOTFOUND  no such file or recipe
  *          INK_BADDATA   not a JSON object
  *          INK_BADARG    a member that is no option (with "did you mean"), given twice, of a wrong
- *                        type or out of range: says its name, its value and what was expected
+ *                        type or out of range: says its name, its value and what was expected;
+ *                        what ink_train_options_check refuses
  *          INK_TOOBIG
  * Memory   copies; ink_args_fini
  */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "kernel/command/train_options.h"
 
+#include <assert.h>
 #include <string.h>
 
+#include "base/parse.h"
 #include "kernel/command/command_priv.h"
 
 /* clang-format off */
@@ -27,12 +29,17 @@ const struct ink_option ink_train_option[] = { /* as many as the header says */
      .help = "pictures a step"},
     {.name = "optimizer", .type = INK_OPTION_CHOICE, .choices = "adam|adamw|sgd", .fallback = "adam",
      .help = "how the weights follow the gradient"},
-    {.name = "lr", .type = INK_OPTION_REAL, .metavar = "X", .fallback = "0.002", .min = 1e-8, .max = 10,
+    {.name = "lr", .type = INK_OPTION_REAL, .metavar = "X", .fallback = "0.002", .min = 1e-8, .max = 1e6,
      .help = "learning rate, the highest of the schedule"},
-    {.name = "schedule", .type = INK_OPTION_CHOICE, .choices = "one-cycle|cosine|constant",
+    {.name = "schedule", .type = INK_OPTION_CHOICE, .choices = "one-cycle|cosine|step|constant",
      .fallback = "one-cycle", .help = "how the rate changes"},
-    {.name = "warm-up", .type = INK_OPTION_REAL, .metavar = "SHARE", .fallback = "0.2", .max = 1,
-     .help = "share of the steps in which a one-cycle rate rises"},
+    {.name = "step-every", .type = INK_OPTION_INT, .metavar = "EPOCHS", .fallback = "1", .min = 1, .max = 1000,
+     .help = "of step: when the rate falls"},
+    {.name = "step-factor", .type = INK_OPTION_REAL, .metavar = "X", .fallback = "0.7", .max = 1,
+     .help = "of step: what it is multiplied with"},
+    {.name = "warm-up", .type = INK_OPTION_REAL, .metavar = "SHARE", .max = 1e6,
+     .help = "share of the steps in which the rate rises, above 1 their number; without it 0.2 for "
+             "one-cycle, 0 for others"},
     {.name = "momentum", .type = INK_OPTION_REAL, .metavar = "X", .fallback = "0.9", .max = 0.999,
      .help = "of sgd"},
     {.name = "beta1", .type = INK_OPTION_REAL, .metavar = "X", .fallback = "0.9", .max = 0.9999,
@@ -43,8 +50,15 @@ const struct ink_option ink_train_option[] = { /* as many as the header says */
      .help = "pull of the weights towards zero"},
     {.name = "label-smoothing", .type = INK_OPTION_REAL, .metavar = "X", .fallback = "0", .max = 0.9,
      .help = "share of the truth that is spread over all digits"},
+    {.name = "class-weights", .type = INK_OPTION_TEXT, .metavar = "X,...",
+     .help = "how much pictures of 0, 1, ... 9 count, ten numbers, 0 to 1000; 'balanced': digits "
+             "that are rare count more"},
     {.name = "average", .type = INK_OPTION_REAL, .metavar = "DECAY", .fallback = "0", .max = 0.99999,
      .help = "validate and keep a moving average of the weights, 0 = off"},
+    {.name = "until", .type = INK_OPTION_REAL, .metavar = "PERCENT", .fallback = "0", .max = 100,
+     .help = "stop after the first validation that has so many right, 0 = go on"},
+    {.name = "patience", .type = INK_OPTION_INT, .metavar = "EPOCHS", .fallback = "0", .max = 1000,
+     .help = "stop when so many validations in a row were no better than the best, 0 = go on"},
     {.name = "augment", .type = INK_OPTION_CHOICE, .choices = "none|light|full", .fallback = "none",
      .help = "show each picture a little differently each time; the amounts below override it"},
     {.name = "shift", .type = INK_OPTION_REAL, .metavar = "PIXELS", .max = 8,
@@ -118,8 +132,69 @@ augment_of(const struct ink_args *args)
     return augment;
 }
 
+/* ---- class weights ---- */
+
+static const char balanced[] = "balanced";
+
+static enum ink_status
+parse_weights(const char *text, double out_weight[static INK_CLASS_COUNT], struct ink_err *err)
+{
+    for (int c = 0; c < INK_CLASS_COUNT; c++) {
+        size_t size = strcspn(text, ",");
+        char word[32] = "";
+        enum ink_status status;
+
+        strncat(word, text, size < sizeof(word) - 1 ? size : sizeof(word) - 1);
+        if ((text[size] == ',') != (c + 1 < INK_CLASS_COUNT))
+            return ink_fail(err, INK_BADARG,
+                            "--class-weights: %s than %d numbers, expected 'balanced' or one for "
+                            "each digit",
+                            text[size] ? "more" : "fewer", INK_CLASS_COUNT);
+        status =
+            ink_parse_double("--class-weights", word, 0, INK_CLASS_WEIGHT_MAX, &out_weight[c], err);
+        if (status != INK_OK)
+            return status;
+        text += size + (text[size] == ',');
+    }
+    return INK_OK;
+}
+
+static void
+weigh(const struct ink_args *args, const struct ink_dataset *train,
+      double out_weight[static INK_CLASS_COUNT])
+{
+    const char *text = ink_args_text(args, "class-weights");
+
+    if (text && strcmp(text, balanced) != 0) {
+        enum ink_status status = parse_weights(text, out_weight, NULL);
+
+        assert(status == INK_OK); /* ink_train_options_check was there */
+        (void)status;
+    } else if (text && train) {
+        ink_train_balance(train, out_weight);
+    }
+}
+
+/* ---- all of them ---- */
+
+enum ink_status
+ink_train_options_check(const struct ink_args *args, struct ink_err *err)
+{
+    const char *text = ink_args_text(args, "class-weights");
+    bool is_measured = strcmp(ink_args_text(args, "validation"), "none") != 0;
+    double weight[INK_CLASS_COUNT];
+
+    if (!is_measured && ink_args_real(args, "until") > 0)
+        return ink_fail(err, INK_BADARG, "--until: nothing is measured with --validation none");
+    if (!is_measured && ink_args_int(args, "patience") > 0)
+        return ink_fail(err, INK_BADARG, "--patience: nothing is measured with --validation none");
+    if (text && strcmp(text, balanced) != 0)
+        return parse_weights(text, weight, err);
+    return INK_OK;
+}
+
 struct ink_train_options
-ink_train_options_get(const struct ink_args *args)
+ink_train_options_get(const struct ink_args *args, const struct ink_dataset *train)
 {
     struct ink_train_options options = ink_train_defaults();
     const char *optimizer = ink_args_text(args, "optimizer");
@@ -134,15 +209,22 @@ ink_train_options_get(const struct ink_args *args)
                                                           : INK_ADAM;
     options.schedule = strcmp(schedule, "constant") == 0 ? INK_CONSTANT
                        : strcmp(schedule, "cosine") == 0 ? INK_COSINE
+                       : strcmp(schedule, "step") == 0   ? INK_STEP
                                                          : INK_ONE_CYCLE;
     options.learning_rate = ink_args_real(args, "lr");
-    options.warm_up = ink_args_real(args, "warm-up");
+    if (ink_args_has(args, "warm-up"))
+        options.warm_up = ink_args_real(args, "warm-up");
+    options.step_every = (int)ink_args_int(args, "step-every");
+    options.step_factor = ink_args_real(args, "step-factor");
     options.momentum = ink_args_real(args, "momentum");
     options.beta1 = ink_args_real(args, "beta1");
     options.beta2 = ink_args_real(args, "beta2");
     options.weight_decay = ink_args_real(args, "weight-decay");
     options.label_smoothing = ink_args_real(args, "label-smoothing");
     options.average = ink_args_real(args, "average");
+    options.until = ink_args_real(args, "until") / 100;
+    options.patience = (int)ink_args_int(args, "patience");
+    weigh(args, train, options.class_weight);
     options.augment = augment_of(args);
     return options;
 }

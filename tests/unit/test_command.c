@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <ctype.h>
+#include <math.h>
 
 #include "base/parse.h"
 #include "base/suggest.h"
@@ -135,7 +136,7 @@ test_train_defaults(void **state)
 
     (void)state;
     assert_ok(ink_args_parse(ink_command_find("train"), NULL, 0, &args, &err), &err);
-    got = ink_train_options_get(&args);
+    got = ink_train_options_get(&args, NULL);
     assert_int_equal(got.epochs, want.epochs);
     assert_int_equal(got.batch_size, want.batch_size);
     assert_int_equal(got.optimizer, want.optimizer);
@@ -143,6 +144,12 @@ test_train_defaults(void **state)
     assert_int_equal(got.seed, want.seed);
     assert_true(got.learning_rate >= want.learning_rate && got.learning_rate <= want.learning_rate);
     assert_true(got.warm_up >= want.warm_up && got.warm_up <= want.warm_up);
+    assert_int_equal(got.step_every, want.step_every);
+    assert_int_equal(got.patience, want.patience);
+    assert_true(fabs(got.step_factor - want.step_factor) < 1e-12);
+    assert_true(got.until < 1e-12 && want.until < 1e-12);
+    for (int c = 0; c < INK_CLASS_COUNT; c++)
+        assert_true(fabs(got.class_weight[c] - want.class_weight[c]) < 1e-12);
     assert_true(got.momentum >= want.momentum && got.momentum <= want.momentum);
     assert_true(ink_augment_is_off(&got.augment));
     ink_args_fini(&args);

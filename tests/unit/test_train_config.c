@@ -36,8 +36,8 @@ static const struct { const char *json; enum ink_status status; const char *mess
     {"{\"--epochs\": 3}", INK_BADARG, "unknown option '--epochs'"},
     {"{\"zzzz\": 3}", INK_BADARG, "unknown option 'zzzz', expected one that 'train --help' lists"},
     {"{\"json\": true}", INK_BADARG, "unknown option 'json'"},
-    {"{\"lr\": 100}", INK_BADARG, "lr: 100 is out of range, expected 1e-08 to 10"},
-    {"{\"lr\": \"0.1\"}", INK_BADARG, "lr: got \"0.1\", expected a number, 1e-08 to 10"},
+    {"{\"lr\": 1e7}", INK_BADARG, "lr: 10000000 is out of range, expected 1e-08 to 1e+06"},
+    {"{\"lr\": \"0.1\"}", INK_BADARG, "lr: got \"0.1\", expected a number, 1e-08 to 1000000"},
     {"{\"continue\": 1}", INK_BADARG, "continue: got 1, expected true or false"},
     {"{\"optimizer\": \"adm\"}", INK_BADARG, "optimizer: 'adm' is not one of adam, "},
     {"{\"optimizer\": 3}", INK_BADARG, "optimizer: got 3, expected in quotes adam, "},
@@ -52,6 +52,14 @@ static const struct { const char *json; enum ink_status status; const char *mess
     {"{\"recipe\": \"zzzzzz\"}", INK_NOTFOUND, "no recipe 'zzzzzz', expected one of: "},
     {"{\"save\": \"some.safetensors\"}", INK_BADARG, "would write its options over 'some.json'"},
     {"{\"save\": \"some\"}", INK_BADARG, "would write its options over 'some.json'"},
+    {"{\"class-weights\": [1, 1]}", INK_BADARG, "fewer than 10 numbers, expected 'balanced' or one for each"},
+    {"{\"class-weights\": \"1,1,1,1,1,1,1,1,1,1,1\"}", INK_BADARG, "more than 10 numbers"},
+    {"{\"class-weights\": \"1,1,1,1,1,1,1,1,1,-1\"}", INK_BADARG, "-1 is out of range, expected 0 to 1000"},
+    {"{\"class-weights\": \"1,1,1,1,1,1,1,1,1,\"}", INK_BADARG, "'' is not a number"},
+    {"{\"class-weights\": \"even\"}", INK_BADARG, "fewer than 10"},
+    {"{\"class-weights\": 1}", INK_BADARG, "got 1, expected X,... in quotes or a list"},
+    {"{\"until\": 99, \"validation\": \"none\"}", INK_BADARG, "--until: nothing is measured with --validation none"},
+    {"{\"patience\": 1, \"validation\": \"none\"}", INK_BADARG, "--patience: nothing is measured"},
     {"[1]", INK_BADDATA, "some.json: is not an object, expected {"},
     {"{\"epochs\": ", INK_BADDATA, "some.json: JSON: syntax error"},
     {"", INK_BADDATA, "some.json"},
@@ -93,6 +101,36 @@ every_type_is_read(void **state)
     assert_false(ink_args_has(&args, "name"));
     assert_int_equal(ink_args_int(&args, "seed"), 1000000000000000);
     assert_false(ink_args_has(&args, "batch"));
+}
+
+static void
+class_weights_are_ten_or_balanced(void **state)
+{
+    const char *words[] = {"--class-weights", "0,1,2,3,4,5,6,7,8.5,1000"};
+    const char *even[] = {"--class-weights", "balanced"};
+    INK_CLEANUP(ink_args_fini) struct ink_args args = {.command = ink_command_find("train")};
+    INK_CLEANUP(ink_args_fini) struct ink_args listed = {.command = ink_command_find("train")};
+    INK_CLEANUP(ink_args_fini) struct ink_args same = {.command = ink_command_find("train")};
+    INK_CLEANUP(ink_dataset_unrefp) struct ink_dataset *train = NULL;
+    struct ink_train_options options, as_list;
+    struct ink_err err;
+
+    (void)state;
+    assert_ok(merge("{}", words, 2, &args, &err), &err);
+    assert_ok(merge("{\"class-weights\": [0, 1, 2, 3, 4, 5, 6, 7, 8.5, 1000]}", from_file, 2,
+                    &listed, &err),
+              &err);
+    options = ink_train_options_get(&args, NULL);
+    as_list = ink_train_options_get(&listed, NULL);
+    assert_memory_equal(options.class_weight, as_list.class_weight, sizeof(options.class_weight));
+    assert_true(fabs(options.class_weight[8] - 8.5) < 1e-12);
+    assert_true(fabs(options.class_weight[9] - 1000) < 1e-12);
+    assert_ok(merge("{}", even, 2, &same, &err), &err);
+    assert_ok(ink_dataset_create("two", 4, &train, &err), &err);
+    memcpy(train->labels, "\1\1\1\2", 4);
+    options = ink_train_options_get(&same, train);
+    assert_true(fabs(options.class_weight[1] - 4 / 30.0) < 1e-12);
+    assert_true(fabs(options.class_weight[2] - 4 / 10.0) < 1e-12);
 }
 
 /* Every number of the table at its edges: what the command line takes the file takes. */
@@ -287,6 +325,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(it_refuses),
         TEST(every_type_is_read),
+        TEST(class_weights_are_ten_or_balanced),
         TEST(the_edges_are_the_same),
         TEST(the_nearer_word_wins),
         TEST(a_file_may_name_a_recipe),
