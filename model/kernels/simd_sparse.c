@@ -28,6 +28,98 @@ struct hits {
     int count[INK_PANEL];
 };
 
+#if defined(__AVX512F__)
+/* Rows of 16 numbers to columns. */
+ALWAYS_INLINE void
+turn_square(__m512 row[static 16])
+{
+    __m512 half[16];
+
+#pragma GCC unroll 8
+    for (int i = 0; i < 16; i += 2) {
+        half[i] = _mm512_unpacklo_ps(row[i], row[i + 1]);
+        half[i + 1] = _mm512_unpackhi_ps(row[i], row[i + 1]);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 16; i += 4)
+#pragma GCC unroll 2
+        for (int j = 0; j < 2; j++) {
+            __m512d a = _mm512_castps_pd(half[i + j]), b = _mm512_castps_pd(half[i + j + 2]);
+
+            row[i + 2 * j] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
+            row[i + 2 * j + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
+        }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+        half[i] = _mm512_shuffle_f32x4(row[i], row[i + 4], 0x88);
+        half[i + 4] = _mm512_shuffle_f32x4(row[i], row[i + 4], 0xdd);
+        half[i + 8] = _mm512_shuffle_f32x4(row[i + 8], row[i + 12], 0x88);
+        half[i + 12] = _mm512_shuffle_f32x4(row[i + 8], row[i + 12], 0xdd);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+        row[i] = _mm512_shuffle_f32x4(half[i], half[i + 8], 0x88);
+        row[i + 4] = _mm512_shuffle_f32x4(half[i + 4], half[i + 12], 0x88);
+        row[i + 8] = _mm512_shuffle_f32x4(half[i], half[i + 8], 0xdd);
+        row[i + 12] = _mm512_shuffle_f32x4(half[i + 4], half[i + 12], 0xdd);
+    }
+}
+
+/* 16 windows of 16 channels: a line a channel, of which the live ones are pressed together. Which
+ * of four won goes through the turn as two bits a window, in one number a channel. */
+static void
+collect_square(const float *dy, const uint8_t *place, const int32_t *at, __m512i step,
+               const int size[static 3], struct hits *out)
+{
+    const __m512i twos = _mm512_slli_epi32(
+        _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0), 1);
+    int windows = size[0], channels = size[1], lanes = size[2];
+    __mmask16 real = (__mmask16)((1U << lanes) - 1);
+    __m512i winners = _mm512_setzero_si512(), start = _mm512_loadu_si512(at);
+    __m512 row[16];
+    int winner_of[16];
+
+#pragma GCC unroll 16
+    for (int i = 0; i < 16; i++) {
+        __mmask16 loaded = i < windows ? real : 0;
+        __m512i winner =
+            _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(loaded, place + (ptrdiff_t)i * channels));
+        __mmask16 live =
+            _mm512_mask_cmplt_epu32_mask(loaded, winner, _mm512_set1_epi32(INK_POOLED_DEAD));
+
+        row[i] = _mm512_maskz_loadu_ps(live, dy + (ptrdiff_t)i * channels);
+        winners =
+            _mm512_or_si512(winners, _mm512_maskz_slli_epi32(live, winner, (unsigned)(2 * i)));
+    }
+    turn_square(row);
+    _mm512_storeu_si512(winner_of, winners);
+#pragma GCC unroll 16
+    for (int lane = 0; lane < 16; lane++) {
+        __mmask16 live = _mm512_cmp_ps_mask(row[lane], _mm512_setzero_ps(), _CMP_NEQ_UQ);
+        __m512i winner = _mm512_srlv_epi32(_mm512_set1_epi32(winner_of[lane]), twos);
+        __m512i from = _mm512_add_epi32(
+            start, _mm512_permutexvar_epi32(_mm512_and_si512(winner, _mm512_set1_epi32(3)), step));
+        int n = out->count[lane];
+
+        _mm512_storeu_ps(out->gradient[lane] + n, _mm512_maskz_compress_ps(live, row[lane]));
+        _mm512_storeu_si512(out->at[lane] + n, _mm512_maskz_compress_epi32(live, from));
+        out->count[lane] = n + __builtin_popcount(live);
+    }
+}
+
+static void
+collect(const float *dy, const uint8_t *place, const int32_t *at, const int32_t step[static 4],
+        const int size[static 3], struct hits *out)
+{
+    const __m512i steps = _mm512_maskz_loadu_epi32(0xf, step);
+    ptrdiff_t channels = size[1];
+
+    memset(out->count, 0, sizeof(out->count));
+    for (int i = 0; i < size[0]; i += 16)
+        collect_square(dy + i * channels, place + i * channels, at + i, steps,
+                       (const int[3]){least(16, size[0] - i), size[1], size[2]}, out);
+}
+#else
 static void
 collect(const float *dy, const uint8_t *place, const int32_t *at, const int32_t step[static 4],
         const int size[static 3], struct hits *out)
@@ -48,6 +140,7 @@ collect(const float *dy, const uint8_t *place, const int32_t *at, const int32_t 
         out->count[lane] = n;
     }
 }
+#endif
 
 /* own[rows][..n vectors..] += gradient * x[rows][..] of one output channel's hits. */
 ALWAYS_INLINE void
@@ -160,7 +253,7 @@ INK_SIMD_NAME(pooled_weights)(const struct ink_conv *conv, const float *x, const
     const int32_t step[4] = {0, conv->in_channels, row, row + conv->in_channels};
     ptrdiff_t panel = (ptrdiff_t)(ink_pooled_size(conv) / (((size_t)channels + 15) / INK_PANEL));
     struct hits hits;
-    int32_t at[BAND];
+    int32_t at[BAND + 16];
 
     for (int first = 0; first < windows; first += band) {
         int count = least(band, windows - first);
@@ -197,6 +290,25 @@ INK_SIMD_NAME(pooled_gather)(const struct ink_conv *conv, const float *own, floa
 enum { CHUNK = 64, TAPS = 9 };
 
 /* A window's live channels, by which of the four won; bit c for channel c. */
+#if defined(__AVX512F__)
+static void
+mark(const float *dy, const uint8_t *place, int lanes, uint64_t out[static 4])
+{
+    __mmask64 real = lanes < 64 ? ((__mmask64)1 << lanes) - 1 : ~(__mmask64)0;
+    __m512i winners = _mm512_maskz_loadu_epi8(real, place);
+    uint64_t live = 0;
+
+#pragma GCC unroll 4
+    for (int i = 0; i < 64; i += 16) {
+        __m512 gradient = _mm512_maskz_loadu_ps((__mmask16)(real >> i), dy + i);
+
+        live |= (uint64_t)_mm512_cmp_ps_mask(gradient, _mm512_setzero_ps(), _CMP_NEQ_UQ) << i;
+    }
+#pragma GCC unroll 4
+    for (int n = 0; n < 4; n++)
+        out[n] = _mm512_mask_cmpeq_epi8_mask(live, winners, _mm512_set1_epi8((char)n));
+}
+#else
 static void
 mark(const float *dy, const uint8_t *place, int lanes, uint64_t out[static 4])
 {
@@ -206,6 +318,7 @@ mark(const float *dy, const uint8_t *place, int lanes, uint64_t out[static 4])
         live[place[c]] |= (uint64_t)(dy[c] != 0) << c;
     memcpy(out, live, 4 * sizeof(*out));
 }
+#endif
 
 /* dx[at[t]] += gradient * w[t] for n taps t, summed over the live channels. */
 ALWAYS_INLINE void
@@ -247,6 +360,39 @@ EACH_TAPS(DEFINE_TAPS)
 static taps_fn *const taps[] = {NULL, EACH_TAPS(NAME_TAPS)};
 /* clang-format on */
 
+#if defined(__AVX512F__)
+/* A window of a 3x3 convolution: all it touches, 4x4 pixels, fits into registers. */
+static void
+scatter_3x3(const struct ink_conv *conv, const uint64_t live[static 4], const float *dy,
+            const float *w, float *dx)
+{
+    const ptrdiff_t pixel = conv->in_channels, row = pixel * conv->in_width;
+    vec acc[4][4];
+
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++)
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; j++)
+            acc[i][j] = load(dx + i * row + j * pixel);
+#pragma GCC unroll 4
+    for (int n = 0; n < 4; n++)
+        for (uint64_t left = live[n]; left; left &= left - 1) {
+            int c = __builtin_ctzll(left);
+            const vec gradient = dy[c] - (vec){0};
+            const float *from = w + (ptrdiff_t)c * 9 * INK_PANEL;
+
+#pragma GCC unroll 9
+            for (int t = 0; t < 9; t++)
+                acc[n / 2 + t / 3][n % 2 + t % 3] += gradient * load(from + t * INK_PANEL);
+        }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++)
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; j++)
+            store(dx + i * row + j * pixel, acc[i][j]);
+}
+#endif
+
 /* How far the taps of a part are from each other: of a 3x3 window all, or some of one row. */
 static void
 find_taps(const struct ink_conv *conv, int32_t out_at[static TAPS])
@@ -266,6 +412,12 @@ scatter_window(const struct ink_conv *conv, const uint64_t live[static 4], const
     int row = conv->kernel_height == 3 && conv->kernel_width == 3 ? TAPS : conv->kernel_width;
     ptrdiff_t next = (ptrdiff_t)window * INK_PANEL;
 
+#if defined(__AVX512F__)
+    if (row == TAPS && window == TAPS && conv->in_channels % INK_PANEL == 0) {
+        scatter_3x3(conv, live, dy, w, dx);
+        return;
+    }
+#endif
     for (int n = 0; n < 4; n++) {
         float *to = dx + (n / 2 * conv->in_width + n % 2) * conv->in_channels;
 
@@ -307,7 +459,7 @@ INK_SIMD_NAME(pooled_input)(const struct ink_conv *conv, const float *dy, const 
                             const float *w, float *dx)
 {
     int windows = (conv->out_height / 2) * (conv->out_width / 2), band = band_of(conv);
-    int32_t at[BAND];
+    int32_t at[BAND + 16];
 
     for (int first = 0; first < windows; first += band) {
         int count = least(band, windows - first);
@@ -330,10 +482,18 @@ INK_SIMD_NAME(pooled_bias)(size_t windows, size_t channels, const float *dy, con
         vec sum = load(out + c);
 
         for (size_t i = 0; i < windows; i++) {
+#if defined(__AVX512F__)
+            __m128i winner = _mm_loadu_si128((const __m128i_u *)(place + i * channels + c));
+
+            sum = _mm512_mask_add_ps(sum,
+                                     _mm_cmpneq_epi8_mask(winner, _mm_set1_epi8(INK_POOLED_DEAD)),
+                                     sum, load(dy + i * channels + c));
+#else
             mask winner =
                 __builtin_convertvector(*(const bytes_in_memory *)(place + i * channels + c), mask);
 
             sum += (vec)((mask)load(dy + i * channels + c) & (winner != INK_POOLED_DEAD));
+#endif
         }
         store(out + c, sum);
     }
