@@ -83,7 +83,7 @@ maxpool_vector(const struct ink_pool_form *form, const float *x, float *y, uint8
             winner = (is_more & number) | (~is_more & winner);
         }
     store(y, best);
-    *(bytes_in_memory *)place = __builtin_convertvector(winner, bytes);
+    store_bytes(place, winner);
 }
 
 static void
@@ -130,7 +130,7 @@ maxpool_backward(const struct ink_pool_form *form, const float *dy, const uint8_
             int c = 0;
 
             for (; c + LANES <= channels; c += LANES) {
-                mask winner = __builtin_convertvector(*(const bytes_in_memory *)(place + c), mask);
+                mask winner = load_bytes(place + c);
                 vec gradient = load(dy + c);
 
                 for (int number = 0; number < window; number++) {

@@ -12,6 +12,10 @@
 
 #include "model/kernels/kernels.h"
 
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
 #define INK_PASTE_(a, b) a##b
 #define INK_PASTE(a, b)  INK_PASTE_(a, b)
 
@@ -74,6 +78,54 @@ part_of(int total, int most)
     return (total + parts - 1) / parts;
 }
 
+/* A byte a lane, in memory. gcc 12 takes a conversion between the two apart byte by byte. */
+ALWAYS_INLINE mask
+load_bytes(const uint8_t *from)
+{
+#if defined(__AVX512F__)
+    return (mask)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i_u *)from));
+#elif defined(__AVX2__)
+    return (mask)_mm256_cvtepu8_epi32(_mm_loadu_si64(from));
+#else
+    return __builtin_convertvector(*(const bytes_in_memory *)from, mask);
+#endif
+}
+
+ALWAYS_INLINE void
+store_bytes(uint8_t *to, mask values)
+{
+#if defined(__AVX512F__)
+    _mm_storeu_si128((__m128i_u *)to, _mm512_cvtepi32_epi8((__m512i)values));
+#else
+    *(bytes_in_memory *)to = __builtin_convertvector(values, bytes);
+#endif
+}
+
+/* The largest of a window's four and its number, or INK_POOLED_DEAD where a relu cuts it. */
+ALWAYS_INLINE void
+store_window(const vec of[static 4], bool is_relu, float *y, uint8_t *place)
+{
+    vec best = of[0];
+    mask winner = {0};
+
+#pragma GCC unroll 4
+    for (int n = 1; n < 4; n++) {
+        mask is_more = of[n] > best;
+
+        best = choose(is_more, of[n], best);
+        winner = (is_more & n) | (~is_more & winner);
+    }
+    if (is_relu) {
+        mask is_alive = best > 0;
+
+        winner = (is_alive & winner) | (~is_alive & INK_POOLED_DEAD);
+        best = clamp(best);
+    }
+    store(y, best);
+    if (place)
+        store_bytes(place, winner);
+}
+
 /* A function of this instruction set: INK_SIMD_NAME(conv) is ink_avx2_conv. */
 #define INK_SIMD_NAME(name) INK_PASTE(INK_PASTE(ink_, INK_SIMD), INK_PASTE(_, name))
 
@@ -83,6 +135,18 @@ void INK_SIMD_NAME(conv_add)(const struct ink_conv *conv, const float *x, const 
 void INK_SIMD_NAME(conv_weights)(const struct ink_conv *conv, const float *x, const float *dy,
                                  bool is_added, float *dw);
 void INK_SIMD_NAME(transpose)(const struct ink_transpose *form, const float *from, float *to);
+
+/* The same for pictures of one channel; false, and nothing done, where simd_first.c has no way for
+ * that shape. The pooled one adds to dw's panels: its `own` is the gradient. */
+bool INK_SIMD_NAME(is_first)(const struct ink_conv *conv);
+bool INK_SIMD_NAME(first_conv)(const struct ink_conv *conv, const float *x, const float *w,
+                               const float *bias, bool is_relu, float *y);
+bool INK_SIMD_NAME(first_pooled)(const struct ink_conv *conv, const float *x, const float *w,
+                                 const float *bias, bool is_relu, float *y, uint8_t *place);
+bool INK_SIMD_NAME(first_weights)(const struct ink_conv *conv, const float *x, const float *dy,
+                                  bool is_added, float *dw);
+bool INK_SIMD_NAME(first_pooled_weights)(const struct ink_conv *conv, const float *x,
+                                         const float *dy, const uint8_t *place, float *dw);
 
 void INK_SIMD_NAME(conv_pooled)(const struct ink_conv *conv, const float *x, const float *w,
                                 const float *bias, bool is_relu, float *y, uint8_t *place);

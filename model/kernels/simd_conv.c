@@ -213,7 +213,8 @@ void
 INK_SIMD_NAME(conv)(const struct ink_conv *conv, const float *x, const float *w, const float *bias,
                     bool is_relu, float *y)
 {
-    conv_any(conv, x, w, bias, is_relu, false, y);
+    if (!INK_SIMD_NAME(first_conv)(conv, x, w, bias, is_relu, y))
+        conv_any(conv, x, w, bias, is_relu, false, y);
 }
 
 void
@@ -259,6 +260,8 @@ INK_SIMD_NAME(conv_weights)(const struct ink_conv *conv, const float *x, const f
         .is_added = is_added,
     };
 
+    if (INK_SIMD_NAME(first_weights)(conv, x, dy, is_added, dw))
+        return;
     for (int channel = 0, lanes; channel < conv->out_channels; channel += lanes) {
         bool pair = is_pair(conv, channel);
         float *to = dw + channel / INK_PANEL * tile.y_panel;

@@ -25,33 +25,6 @@ struct tile {
     bool is_relu;
 };
 
-/* The largest of four and its number. */
-ALWAYS_INLINE void
-store_window(const vec *restrict of, const ptrdiff_t to_row, const bool is_relu, float *y,
-             uint8_t *place)
-{
-    const vec next[4] = {of[0], of[2], of[to_row], of[to_row + 2]};
-    vec best = next[0];
-    mask winner = {0};
-
-#pragma GCC unroll 4
-    for (int n = 1; n < 4; n++) {
-        mask is_more = next[n] > best;
-
-        best = choose(is_more, next[n], best);
-        winner = (is_more & n) | (~is_more & winner);
-    }
-    if (is_relu) {
-        mask is_alive = best > 0;
-
-        winner = (is_alive & winner) | (~is_alive & INK_POOLED_DEAD);
-        best = clamp(best);
-    }
-    store(y, best);
-    if (place)
-        *(bytes_in_memory *)place = __builtin_convertvector(winner, bytes);
-}
-
 ALWAYS_INLINE void
 tile_body(const int windows, const int vectors, const struct tile *tile, const float *a,
           const float *b, const float *bias, float *y, uint8_t *place)
@@ -105,8 +78,9 @@ tile_body(const int windows, const int vectors, const struct tile *tile, const f
     for (int i = 0; i < windows; i++)
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; v++)
-            store_window(&acc[0][2 * i][v], COLUMNS_MAX * PAIR, tile->is_relu,
-                         y + i * tile->y_window + v * LANES,
+            store_window((const vec[4]){acc[0][2 * i][v], acc[0][2 * i + 1][v], acc[1][2 * i][v],
+                                        acc[1][2 * i + 1][v]},
+                         tile->is_relu, y + i * tile->y_window + v * LANES,
                          place ? place + i * tile->y_window + v * LANES : NULL);
 }
 
@@ -191,6 +165,8 @@ INK_SIMD_NAME(conv_pooled)(const struct ink_conv *conv, const float *x, const fl
         .is_relu = is_relu,
     };
 
+    if (INK_SIMD_NAME(first_pooled)(conv, x, w, bias, is_relu, y, place))
+        return;
     for (int channel = 0, lanes; channel < conv->out_channels; channel += lanes) {
         int left = conv->out_channels - channel;
         int vectors = VECTORS > 1 || left >= PAIR * LANES ? PAIR : 1;

@@ -255,6 +255,8 @@ INK_SIMD_NAME(pooled_weights)(const struct ink_conv *conv, const float *x, const
     struct hits hits;
     int32_t at[BAND + 16];
 
+    if (INK_SIMD_NAME(first_pooled_weights)(conv, x, dy, place, own))
+        return;
     for (int first = 0; first < windows; first += band) {
         int count = least(band, windows - first);
         ptrdiff_t from = (ptrdiff_t)first * channels;
@@ -277,6 +279,10 @@ INK_SIMD_NAME(pooled_gather)(const struct ink_conv *conv, const float *own, floa
     int line = (width + INK_PANEL - 1) / INK_PANEL * INK_PANEL;
 
     int panels = (conv->out_channels + INK_PANEL - 1) / INK_PANEL;
+    if (INK_SIMD_NAME(is_first)(conv)) {
+        memcpy(dw, own, (size_t)(rows * width * conv->out_channels) * sizeof(*dw));
+        return;
+    }
     for (int p = 0; p < panels; p++, own += (ptrdiff_t)INK_PANEL * rows * line)
         for (int i = 0; i < rows; i++)
             for (int k = 0; k < width; k++, dw += INK_PANEL)
@@ -489,8 +495,7 @@ INK_SIMD_NAME(pooled_bias)(size_t windows, size_t channels, const float *dy, con
                                      _mm_cmpneq_epi8_mask(winner, _mm_set1_epi8(INK_POOLED_DEAD)),
                                      sum, load(dy + i * channels + c));
 #else
-            mask winner =
-                __builtin_convertvector(*(const bytes_in_memory *)(place + i * channels + c), mask);
+            mask winner = load_bytes(place + i * channels + c);
 
             sum += (vec)((mask)load(dy + i * channels + c) & (winner != INK_POOLED_DEAD));
 #endif
