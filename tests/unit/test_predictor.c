@@ -33,7 +33,7 @@ static const char branched[] = "image: input 1x28x28\n"
 static float pixels[PICTURES * INK_PICTURE_SIZE];
 
 static const struct ink_snapshot *
-fresh(const char *text)
+fresh_of(const char *text, size_t size)
 {
     INK_CLEANUP(ink_arch_destroy) struct ink_arch *arch = NULL;
     const struct ink_snapshot *snapshot = NULL;
@@ -41,7 +41,7 @@ fresh(const char *text)
     struct ink_err err;
     struct ink_rng rng;
 
-    assert_ok(ink_arch_parse(text, strlen(text), &arch, &err), &err);
+    assert_ok(ink_arch_parse(text, size, &arch, &err), &err);
     assert_ok(ink_snapshot_create(arch, NULL, 9, &snapshot, &err), &err);
     ink_rng_init(&rng, 2, 0);
     mine = (struct ink_snapshot *)(uintptr_t)snapshot;
@@ -51,6 +51,12 @@ fresh(const char *text)
     for (size_t i = 0; i < PICTURES * INK_PICTURE_SIZE; i++)
         pixels[i] = ink_rng_float(&rng);
     return snapshot;
+}
+
+static const struct ink_snapshot *
+fresh(const char *text)
+{
+    return fresh_of(text, strlen(text));
 }
 
 static void
@@ -167,14 +173,31 @@ count_free(const volatile void *memory)
     (void)memory;
 }
 
+/* Once its threads have started, a predictor allocates nothing. */
+static void
+expect_no_allocation(const struct ink_snapshot *snapshot)
+{
+    INK_CLEANUP(ink_predictor_destroy) struct ink_predictor *predictor = NULL;
+    float got[PICTURES * 10];
+    struct ink_err err;
+    int before = atomic_load(&allocations);
+
+    assert_ok(ink_predictor_create(snapshot, 4, 2, &predictor, &err), &err);
+    assert_true(atomic_load(&allocations) > before); /* the counter counts */
+    ink_predictor_run(predictor, pixels, 5, got);
+    before = atomic_load(&allocations);
+    for (int i = 0; i < 2; i++) {
+        ink_predictor_run(predictor, pixels, 5, got); /* 4 on two threads, 1 on this one */
+        ink_predictor_run(predictor, pixels, 1, got);
+        ink_predictor_trace(predictor, pixels, got);
+    }
+    assert_int_equal(atomic_load(&allocations), before);
+}
+
 static void
 run_and_trace_allocate_nothing(void **state)
 {
     INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *snapshot = fresh(branched);
-    INK_CLEANUP(ink_predictor_destroy) struct ink_predictor *predictor = NULL;
-    float got[PICTURES * 10];
-    struct ink_err err;
-    int before;
 
     (void)state;
     if (!__sanitizer_install_malloc_and_free_hooks) {
@@ -182,17 +205,15 @@ run_and_trace_allocate_nothing(void **state)
         skip();
     }
     assert_true(__sanitizer_install_malloc_and_free_hooks(count_malloc, count_free) > 0);
-    before = atomic_load(&allocations);
-    assert_ok(ink_predictor_create(snapshot, 16, 2, &predictor, &err), &err);
-    assert_true(atomic_load(&allocations) > before);     /* the counter counts */
-    ink_predictor_run(predictor, pixels, PICTURES, got); /* its threads have started after this */
-    before = atomic_load(&allocations);
-    for (int i = 0; i < 3; i++) {
-        ink_predictor_run(predictor, pixels, PICTURES, got);
-        ink_predictor_run(predictor, pixels, 1, got);
-        ink_predictor_trace(predictor, pixels, got);
+    expect_no_allocation(snapshot);
+    assert_true(ink_zoo_count() >= 7);
+    for (size_t i = 0; i < ink_zoo_count(); i++) {
+        struct ink_zoo_entry entry = ink_zoo_get(i);
+        INK_CLEANUP(ink_snapshot_unrefp)
+        const struct ink_snapshot *network = fresh_of(entry.text, entry.size);
+
+        expect_no_allocation(network);
     }
-    assert_int_equal(atomic_load(&allocations), before);
 }
 
 static void
