@@ -64,8 +64,8 @@ answer_part(const struct job *job, struct ink_workspace *workspace, size_t first
         memcpy(input, job->pictures.pixels + first * INK_PICTURE_SIZE,
                count * INK_PICTURE_SIZE * sizeof(*input));
     else
-        for (size_t i = 0; i < count * INK_PICTURE_SIZE; i++)
-            input[i] = (float)job->pictures.rows[first * INK_PICTURE_SIZE + i] / 255.0F;
+        ink_kernels()->pixels(count * INK_PICTURE_SIZE,
+                              job->pictures.rows + first * INK_PICTURE_SIZE, input);
     ink_net_forward(plan, ink_kernels(), job->answer->block, workspace, (int)count);
     scores = ink_net_scores(plan, workspace);
     for (size_t i = 0; i < count; i++)

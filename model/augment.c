@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "model/kernels/kernels.h"
+
 enum {
     SIDE = INK_PICTURE_SIDE,
     MARGIN = 2, /* blank pixels around the source: sampling needs no tests, only a clamp */
@@ -246,8 +248,7 @@ ink_augment_apply(const struct ink_augment *augment, struct ink_rng *rng, const 
     if (has_affine(augment) || augment->elastic > 0)
         warp_row(augment, rng, row, out_pixels);
     else
-        for (int i = 0; i < INK_PICTURE_SIZE; i++)
-            out_pixels[i] = (float)row[i] / 255.0F;
+        ink_kernels()->pixels(INK_PICTURE_SIZE, row, out_pixels);
     if (augment->thickness > 0)
         change_width(out_pixels, sway(rng, augment->thickness));
     if (augment->erase > 0)

@@ -105,6 +105,8 @@ struct ink_kernels {
     /* out[channels] += the sum of x[pixels][channels] over its pixels. */
     void (*sum_pixels)(size_t pixels, size_t channels, const float *x, float *out);
 
+    /* x = row / 255, rounded as it should be: the same in all tables. */
+    void (*pixels)(size_t count, const uint8_t *row, float *x);
     /* relu, leakyrelu, sigmoid, tanh; y may be x. Backward: dx = dy * f'(from y); dx may be dy. */
     void (*activate)(enum ink_op op, float slope, size_t count, const float *x, float *y);
     void (*activate_backward)(enum ink_op op, float slope, size_t count, const float *y,

@@ -222,6 +222,13 @@ sum_pixels(size_t pixels, size_t channels, const float *x, float *out)
 }
 
 static void
+pixels(size_t count, const uint8_t *row, float *x)
+{
+    for (size_t i = 0; i < count; i++)
+        x[i] = (float)row[i] / 255.0F;
+}
+
+static void
 activate(enum ink_op op, float slope, size_t count, const float *x, float *y)
 {
     for (size_t i = 0; i < count; i++) {
@@ -498,6 +505,7 @@ const struct ink_kernels ink_kernels_reference = {
     .pooled_input = pooled_input,
     .pooled_bias = pooled_bias,
     .sum_pixels = sum_pixels,
+    .pixels = pixels,
     .activate = activate,
     .activate_backward = activate_backward,
     .add = add,

@@ -26,6 +26,13 @@ sum_pixels(size_t pixels, size_t channels, const float *restrict x, float *restr
 }
 
 static void
+pixels(size_t count, const uint8_t *restrict row, float *restrict x)
+{
+    for (size_t i = 0; i < count; i++)
+        x[i] = (float)row[i] / 255.0F;
+}
+
+static void
 activate(enum ink_op op, float slope, size_t count, const float *x, float *y)
 {
     if (op == INK_OP_SIGMOID)
@@ -377,6 +384,7 @@ const struct ink_kernels INK_PASTE(ink_kernels_, INK_SIMD) = {
     .pooled_input = INK_SIMD_NAME(pooled_input),
     .pooled_bias = INK_SIMD_NAME(pooled_bias),
     .sum_pixels = sum_pixels,
+    .pixels = pixels,
     .activate = activate,
     .activate_backward = activate_backward,
     .add = add,

@@ -408,6 +408,11 @@ check_elements(const struct ink_kernels *fast, const struct ink_kernels *referen
         memcpy(got, x, count * sizeof(*got));
         fast->drop(count, kept, 1.5F, got, got);
         assert_near(fast->name, "drop", got, want, count, 1e-6);
+        for (size_t i = 0; i < count; i++)
+            kept[i] = (uint8_t)i;
+        reference->pixels(count, kept, want);
+        fast->pixels(count, kept, got);
+        assert_memory_equal(got, want, count * sizeof(*got)); /* 1031 have every byte */
         free(kept);
     }
     reference->add(count, x, want);
