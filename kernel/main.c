@@ -138,7 +138,7 @@ keep_newest(struct ink_session *session, int *out_version, struct ink_err *err)
 }
 
 /*
- * A session ends with its command here, unlike in a notebook: weights that were trained are kept,
+ * A session ends with its command here, unlike in a notebook: weights that are new are kept,
  * and whoever chose a network or data set is told that it was for nothing.
  */
 static void
@@ -181,7 +181,7 @@ run_command(struct ink_session *session, int argc, const char *const argv[])
         return complain(NULL, &err);
     if (ink_args_parse(command, argv + 1, (size_t)argc - 1, &args, &err) != INK_OK)
         return complain(argv[0], &err);
-    trains = command == ink_command_find("train");
+    trains = command == ink_command_find("train") || command == ink_command_find("import");
     before = trains ? newest_serial(session) : 0;
     ink_terminal_init(&terminal, args.is_json);
     status = ink_command_run(&ctx, &args, &bundle, &err);

@@ -26,6 +26,34 @@ read_size(const struct ink_json *json, size_t max, size_t *out)
     return true;
 }
 
+/* The format's types. */
+static const struct {
+    const char *name;
+    size_t width;
+    enum ink_number type;
+} types[] = {
+    {"F32", 4, INK_F32},       {"F16", 2, INK_F16},      {"BF16", 2, INK_BF16},
+    {"F64", 8, INK_F64},       {"I64", 8, INK_NO_FLOAT}, {"U64", 8, INK_NO_FLOAT},
+    {"I32", 4, INK_NO_FLOAT},  {"U32", 4, INK_NO_FLOAT}, {"I16", 2, INK_NO_FLOAT},
+    {"U16", 2, INK_NO_FLOAT},  {"I8", 1, INK_NO_FLOAT},  {"U8", 1, INK_NO_FLOAT},
+    {"BOOL", 1, INK_NO_FLOAT},
+};
+
+static enum ink_status
+decode_type(const struct ink_json *entry, struct ink_tensor *tensor, struct ink_err *err)
+{
+    const char *name = ink_json_string(ink_json_find(entry, "dtype"), "none");
+
+    for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
+        if (strcmp(name, types[i].name) == 0) {
+            tensor->type = types[i].type;
+            tensor->width = types[i].width;
+            return INK_OK;
+        }
+    return ink_fail(err, INK_BADDATA, "tensor '%s' is of type '%.20s', expected F32", tensor->name,
+                    name);
+}
+
 /* One member of the header: {"dtype": "F32", "shape": [..], "data_offsets": [begin, end]}. */
 static enum ink_status
 decode_tensor(const struct ink_json *entry, const struct ink_safetensors *file,
@@ -36,14 +64,15 @@ decode_tensor(const struct ink_json *entry, const struct ink_safetensors *file,
     const struct ink_json *places = ink_json_find(entry, "data_offsets");
     const struct ink_json *begin_json = ink_json_first(places);
     size_t begin, end;
+    enum ink_status status;
 
     if (strlen(name) >= sizeof(tensor->name))
         return ink_fail(err, INK_BADDATA, "a tensor's name of %zu bytes, expected below %zu",
                         strlen(name), sizeof(tensor->name));
     memcpy(tensor->name, name, strlen(name) + 1);
-    if (strcmp(ink_json_string(ink_json_find(entry, "dtype"), ""), "F32") != 0)
-        return ink_fail(err, INK_BADDATA, "tensor '%s' is of type '%.20s', expected F32", name,
-                        ink_json_string(ink_json_find(entry, "dtype"), "none"));
+    status = decode_type(entry, tensor, err);
+    if (status)
+        return status;
     if (!ink_json_is_array(shape) || ink_json_count(shape) > INK_TENSOR_DIM_MAX)
         return ink_fail(err, INK_BADDATA, "tensor '%s' has no shape of at most %d sizes", name,
                         INK_TENSOR_DIM_MAX);
@@ -63,9 +92,9 @@ decode_tensor(const struct ink_json *entry, const struct ink_safetensors *file,
         !read_size(ink_json_next(begin_json), file->data_size, &end) || begin > end)
         return ink_fail(err, INK_BADDATA, "tensor '%s' lies outside the %zu bytes of data", name,
                         file->data_size);
-    if (end - begin != tensor->count * sizeof(float))
+    if (end - begin != tensor->count * tensor->width)
         return ink_fail(err, INK_BADDATA, "tensor '%s' has %zu bytes, its shape says %zu", name,
-                        end - begin, tensor->count * sizeof(float));
+                        end - begin, tensor->count * tensor->width);
     tensor->bytes = file->data + begin;
     return INK_OK;
 }
@@ -97,7 +126,7 @@ check_places(const struct ink_safetensors *file, struct ink_err *err)
         if (sorted[i]->bytes != at)
             return ink_fail(err, INK_BADDATA, "tensor '%s' overlaps another or leaves a hole",
                             sorted[i]->name);
-        at += sorted[i]->count * sizeof(float);
+        at += sorted[i]->count * sorted[i]->width;
     }
     if (at != file->data + file->data_size)
         return ink_fail(err, INK_BADDATA, "%zu bytes of data belong to no tensor",
@@ -138,6 +167,27 @@ decode_header(struct ink_safetensors *file, const char *text, size_t size, struc
 enum ink_status
 ink_safetensors_decode(const void *bytes, size_t size, size_t size_max,
                        struct ink_safetensors *out_file, struct ink_err *err)
+{
+    INK_CLEANUP(ink_safetensors_fini) struct ink_safetensors file = {0};
+    enum ink_status status = ink_safetensors_decode_any(bytes, size, size_max, &file, err);
+
+    if (status)
+        return status;
+    for (size_t i = 0; i < file.tensor_count; i++)
+        if (file.tensor[i].type != INK_F32)
+            return ink_fail(
+                err, INK_BADDATA, "tensor '%s' is of type '%.20s', expected F32",
+                file.tensor[i].name,
+                ink_json_string(
+                    ink_json_find(ink_json_find(file.header, file.tensor[i].name), "dtype"), ""));
+    *out_file = file;
+    file = (struct ink_safetensors){0};
+    return INK_OK;
+}
+
+enum ink_status
+ink_safetensors_decode_any(const void *bytes, size_t size, size_t size_max,
+                           struct ink_safetensors *out_file, struct ink_err *err)
 {
     INK_CLEANUP(ink_safetensors_fini) struct ink_safetensors file = {0};
     const unsigned char *start = bytes;

@@ -6,8 +6,8 @@
  * safetensors: named arrays of floats with text beside them, in one file.
  *
  * Eight bytes with the header's length, the header as JSON, the numbers; all
- * little-endian. Only F32 arrays are known here. Reading checks everything that
- * the header claims before any of it is used; the bytes are borrowed.
+ * little-endian. Reading checks everything that the header claims before any of
+ * it is used; the bytes are borrowed. What this program writes is F32.
  *
  * Source: the format section of github.com/huggingface/safetensors (README).
  */
@@ -15,14 +15,19 @@
 #include "base/buf.h"
 #include "base/json.h"
 
-enum { INK_TENSOR_DIM_MAX = 4, INK_TENSOR_MAX = 8192, INK_TENSOR_NAME_SIZE = 64 };
+enum { INK_TENSOR_DIM_MAX = 4, INK_TENSOR_MAX = 8192, INK_TENSOR_NAME_SIZE = 128 };
+
+/* A number of a tensor. */
+enum ink_number { INK_F32, INK_F16, INK_BF16, INK_F64, INK_NO_FLOAT };
 
 struct ink_tensor {
     char name[INK_TENSOR_NAME_SIZE];
     int dim_count;
     size_t dim[INK_TENSOR_DIM_MAX];
-    size_t count;               /* product of dim */
-    const unsigned char *bytes; /* [count * 4], any alignment */
+    size_t count; /* product of dim */
+    enum ink_number type;
+    size_t width;               /* bytes of a number */
+    const unsigned char *bytes; /* [count * width], any alignment */
 };
 
 struct ink_safetensors {
@@ -35,6 +40,8 @@ struct ink_safetensors {
 };
 
 /*
+ * Read a file of F32 tensors.
+ *
  * Errors   INK_BADDATA  lengths, types, shapes or places that do not fit together: says which
  *          INK_TOOBIG   above size_max;  INK_NOMEM
  * Memory   borrows `bytes`; release with ink_safetensors_fini
@@ -43,6 +50,11 @@ INK_MUST_CHECK enum ink_status ink_safetensors_decode(const void *bytes, size_t 
                                                       size_t size_max,
                                                       struct ink_safetensors *out_file,
                                                       struct ink_err *err);
+/* As ink_safetensors_decode, with tensors of any type. */
+INK_MUST_CHECK enum ink_status ink_safetensors_decode_any(const void *bytes, size_t size,
+                                                          size_t size_max,
+                                                          struct ink_safetensors *out_file,
+                                                          struct ink_err *err);
 void ink_safetensors_fini(struct ink_safetensors *file);
 
 /* The tensor called `name`, or NULL. */

@@ -11,6 +11,7 @@ extern const struct ink_command ink_command_draw;
 extern const struct ink_command ink_command_evaluate;
 extern const struct ink_command ink_command_export;
 extern const struct ink_command ink_command_help;
+extern const struct ink_command ink_command_import;
 extern const struct ink_command ink_command_inspect;
 extern const struct ink_command ink_command_layers;
 extern const struct ink_command ink_command_model;

@@ -74,7 +74,8 @@ ink_describe_line(const struct ink_model *model, struct ink_buf *text)
         return;
     }
     if (!(record->epochs > 0)) {
-        ink_buf_puts(text, ", not trained");
+        ink_buf_puts(text, *record->data ? ", weights from " : ", not trained");
+        ink_text_clean(text, record->data);
         return;
     }
     ink_buf_printf(text, ", %.4g epoch%s", record->epochs,

@@ -132,6 +132,7 @@ test_file(void **state, const char *name)
 CASES(data)
 CASES(errors)
 CASES(export)
+CASES(import)
 CASES(inspect)
 CASES(model)
 CASES(predict)
@@ -143,8 +144,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
 #define CASES(name) cmocka_unit_test_setup_teardown(cases_##name, fixture_setup, fixture_teardown)
-        CASES(data),  CASES(errors),  CASES(export), CASES(inspect),
-        CASES(model), CASES(predict), CASES(train),
+        CASES(data),    CASES(errors), CASES(export),  CASES(import),
+        CASES(inspect), CASES(model),  CASES(predict), CASES(train),
     };
 
     return cmocka_run_group_tests_name("cases", tests, NULL, NULL);
