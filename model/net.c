@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* net: plans and workspaces. */
+#define _DEFAULT_SOURCE /* madvise */
 #include "model/net.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/cleanup.h"
 #include "model/net_dense.h"
@@ -15,17 +17,25 @@ panels(size_t count)
     return (count + INK_PANEL - 1) / INK_PANEL * INK_PANEL;
 }
 
+enum { HUGE_PAGE_SIZE = 2 << 20, LARGE_SIZE = 2 * HUGE_PAGE_SIZE };
+
 float *
 ink_floats(size_t count)
 {
     size_t size = (panels(count) + INK_KERNEL_SLACK) * sizeof(float);
+    bool is_large = size >= LARGE_SIZE;
     float *block;
 
     if (count > SIZE_MAX / sizeof(float) / 2)
         return NULL;
-    block = aligned_alloc(64, size);
-    if (block)
-        memset(block, 0, size);
+    if (is_large)
+        size = (size + HUGE_PAGE_SIZE - 1) / HUGE_PAGE_SIZE * HUGE_PAGE_SIZE;
+    block = aligned_alloc(is_large ? HUGE_PAGE_SIZE : 64, size);
+    if (!block)
+        return NULL;
+    if (is_large) /* only a wish: it saves most misses of the address cache */
+        (void)madvise(block, size, MADV_HUGEPAGE);
+    memset(block, 0, size);
     return block;
 }
 
@@ -212,20 +222,57 @@ plan_pooled(struct ink_plan *plan, int index)
     }
 }
 
+/* Whether only dense layers read node `index`, at most through what goes number by number. */
+static bool
+is_for_dense(const struct ink_plan *plan, int index)
+{
+    int users = 0;
+
+    for (int i = index + 1; i < plan->node_count; i++) {
+        const struct ink_node *node = plan->node[i].node;
+
+        for (int j = 0; j < node->input_count; j++) {
+            if (node->input[j] != index)
+                continue;
+            users++;
+            if (node->op != INK_OP_DENSE &&
+                ((!is_activation(node->op) && node->op != INK_OP_DROPOUT) ||
+                 !is_for_dense(plan, i)))
+                return false;
+        }
+    }
+    return users > 0;
+}
+
+/* A flatten need not turn [H][W][C] into [C][H][W] if all that follows are weights: these are
+ * packed to fit. */
+static bool
+is_flat_as_it_is(const struct ink_plan *plan, int index)
+{
+    const struct ink_plan_node *at = &plan->node[index];
+
+    if (at->node->op != INK_OP_FLATTEN)
+        return false;
+    return at->in.height * at->in.width == 1 || at->in.channels == 1 ||
+           (plan->use != INK_USE_LOOK && is_for_dense(plan, index));
+}
+
 static void
 plan_sharing(struct ink_plan *plan, int index)
 {
     struct ink_plan_node *at = &plan->node[index];
     struct ink_plan_node *in = &plan->node[at->node->input[0]];
     enum ink_op op = at->node->op;
-    bool is_flat_copy =
-        op == INK_OP_FLATTEN && (at->in.height * at->in.width == 1 || at->in.channels == 1);
     bool is_only = user_count(plan, at->node->input[0]) == 1;
 
     if (plan->use != INK_USE_TRAIN)
         at->is_alias = op == INK_OP_DROPOUT;
-    if (is_flat_copy && (plan->use != INK_USE_TRAIN || is_only))
+    if (is_flat_as_it_is(plan, index) && (plan->use != INK_USE_TRAIN || is_only)) {
         at->is_alias = true;
+        at->flat = at->in;
+    } else if (in->node->op != INK_OP_DENSE) { /* what is not for dense ends the chain by itself */
+        at->flat = in->flat;
+    }
     if (plan->use == INK_USE_ANSWER && op == INK_OP_BATCHNORM && has_weights(in->node->op) &&
         is_only) {
         in->folded = index;

@@ -50,6 +50,8 @@ struct ink_plan_node {
     const struct ink_node *node;
     struct ink_shape in; /* of the first input */
     struct ink_shape out;
+    struct ink_shape
+        flat; /* of a vector that lies as the picture did that it was: that picture's */
     struct ink_shape kept;     /* what of out is in memory: all, or of a pooled conv the pool's */
     struct ink_conv conv;      /* conv and dense; dense: out_width = pictures, set at run time */
     struct ink_conv turned;    /* backward to the input: the conv that does it */

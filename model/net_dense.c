@@ -7,9 +7,9 @@
 #include "model/net_run.h"
 
 enum {
-    BLOCK_INPUTS = 112,          /* way back: inputs computed before they are turned around */
-    SLICE_PANELS = 16,           /* and panels summed over at once: a tile's gradients stay in L1 */
-    TILE_INPUTS = 56,            /* weights' gradients: inputs of a tile, and outputs */
+    BLOCK_INPUTS = 448,          /* way back: inputs computed before they are turned around */
+    SLICE_PANELS = 8,            /* and panels summed over at once: a tile's gradients stay in L1 */
+    TILE_INPUTS = 112,           /* weights' gradients: inputs of a tile, and outputs */
     TILE_OUTPUTS = 2 * INK_PANEL /* of a mini-batch of 128, its numbers are in L1 too */
 };
 
@@ -80,8 +80,8 @@ turn_gradients(const struct ink_run *run, const struct ink_plan_node *at, const 
 
 /* The gradients of inputs first..first + count for all pictures: out[inputs][pictures]. */
 static void
-backward_block(const struct ink_run *run, const struct ink_plan_node *at, size_t first,
-               size_t count, float *out)
+backward_inputs(const struct ink_run *run, const struct ink_plan_node *at, size_t first,
+                size_t count, float *out)
 {
     const float *turned = run->workspace->dense;
     size_t inputs = ink_shape_count(at->in), panel_count = ink_panel_channels(at) / INK_PANEL;
@@ -126,7 +126,7 @@ ink_run_dense_back(const struct ink_run *run, const struct ink_plan_node *at, co
                                            .to_step = inputs,
                                            .is_added = at->adds[0]};
 
-        backward_block(run, at, first, count, block);
+        backward_inputs(run, at, first, count, block);
         run->kernels->transpose(&form, block, dx + first);
     }
 }

@@ -15,10 +15,14 @@ panels(size_t count)
 
 /* Where weight [out][in][window] is among panels [out / 16][window][in][16]. */
 static size_t
-panel_at(const struct ink_conv *conv, size_t out, size_t in, size_t window)
+panel_at(const struct ink_plan_node *at, size_t out, size_t in, size_t window)
 {
+    const struct ink_conv *conv = &at->conv;
     size_t windows = (size_t)conv->kernel_height * (size_t)conv->kernel_width;
+    size_t pixels = (size_t)at->flat.height * (size_t)at->flat.width;
 
+    if (pixels > 1) /* the inputs' numbers lie as [H][W][C], the snapshot has [C][H][W] */
+        in = in % pixels * (size_t)at->flat.channels + in / pixels;
     return ((out / INK_PANEL * windows + window) * (size_t)conv->in_channels + in) * INK_PANEL +
            out % INK_PANEL;
 }
@@ -57,7 +61,7 @@ pack_weighted(const struct ink_plan_node *at, const struct ink_snapshot *snapsho
         block[at->bias_at + out] = at->folded >= 0 ? (float)shift : biases ? biases[out] : 0;
         for (size_t in = 0; in < ins; in++)
             for (size_t i = 0; i < windows; i++)
-                block[at->weight_at + panel_at(conv, out, in, i)] =
+                block[at->weight_at + panel_at(at, out, in, i)] =
                     at->folded < 0 ? row[in * windows + i]
                                    : (float)((double)row[in * windows + i] * scale);
     }
@@ -104,7 +108,7 @@ ink_plan_unpack(const struct ink_plan *plan, const float *block, int index, floa
         for (size_t out = 0; out < channels; out++)
             for (size_t in = 0; in < ins; in++)
                 for (size_t i = 0; i < windows; i++)
-                    *out_weights++ = block[at->weight_at + panel_at(conv, out, in, i)];
+                    *out_weights++ = block[at->weight_at + panel_at(at, out, in, i)];
     if (out_statistics && at->node->statistic_count > 0) {
         memcpy(out_statistics, block + at->statistic_at, channels * sizeof(*out_statistics));
         memcpy(out_statistics + channels, block + at->statistic_at + panels(channels),
@@ -124,7 +128,7 @@ turn_panel(const struct ink_plan_node *at, const float *weights, size_t panel, f
     turned += panel * windows * outs * INK_PANEL;
     for (size_t i = 0; i < windows; i++)
         for (size_t out = 0; out < outs; out++) {
-            const float *from = weights + panel_at(&at->conv, out, panel * INK_PANEL, i);
+            const float *from = weights + panel_at(at, out, panel * INK_PANEL, i);
             size_t row = at->pooled >= 0 ? out * windows + i : (windows - 1 - i) * outs + out;
             float *to = turned + row * INK_PANEL;
 

@@ -52,16 +52,13 @@ static void
 turn_flat(const struct ink_run *run, const struct ink_plan_node *at, const float *from, float *to,
           bool is_back)
 {
-    size_t channels = ink_channels_of(at->in), pixels = ink_pixels_of(at->in),
-           size = channels * pixels;
+    size_t channels = ink_channels_of(at->in), pixels = ink_pixels_of(at->in);
+    size_t rows = is_back ? channels : pixels, columns = is_back ? pixels : channels;
+    const struct ink_transpose form = {
+        .rows = rows, .columns = columns, .from_step = columns, .to_step = rows};
 
     for (size_t n = 0; n < (size_t)run->count; n++)
-        for (size_t i = 0; i < pixels; i++)
-            for (size_t c = 0; c < channels; c++)
-                if (is_back)
-                    to[n * size + i * channels + c] = from[n * size + c * pixels + i];
-                else
-                    to[n * size + c * pixels + i] = from[n * size + i * channels + c];
+        run->kernels->transpose(&form, from + n * rows * columns, to + n * rows * columns);
 }
 
 /* Source: Srivastava et al. 2014, in the "inverted" form: what stays is scaled up in training. */

@@ -96,6 +96,8 @@ static const struct {
      "a: avgpool 3x3 stride=1 from=c\nv: conv 4 3x3 from=b\nw: conv 4 3x3 from=r\n"
      "o: dropout 0.3 from=c\nx: conv 4 3x3 from=o\n"
      "s: add from=m,a,v,w\nj: concat from=s,x\nf: flatten\ne: dense 10\n"},
+    {"flat, then number by number", HEAD "c: conv 3 3x3\nf: flatten\nt: tanh\no: dropout 0.2\n"
+                                         "d: dense 12\nu: tanh\ne: dense 10\n"},
     {"flat branches", HEAD "f: flatten\nd: dense 6\nt: tanh\ng: dense 6 from=d\ns: add from=t,g\n"
                            "j: concat from=s,f\ne: dense 10\n"},
     {"residual, before activation", HEAD
