@@ -228,17 +228,24 @@ change_width(float *pixels, float change)
             pixels[i] = 1 - pixels[i];
 }
 
-static void
-blank_square(const struct ink_augment *augment, struct ink_rng *rng, float *pixels)
+static int
+draw_side(float most, struct ink_rng *rng)
 {
-    int side = (int)(ink_rng_float(rng) * augment->erase * SIDE + 0.5F);
-    int left, top;
+    int side = (int)(ink_rng_float(rng) * most * SIDE + 0.5F);
 
-    side = side < SIDE ? side : SIDE;
-    left = (int)ink_rng_below(rng, (uint32_t)(SIDE - side + 1));
-    top = (int)ink_rng_below(rng, (uint32_t)(SIDE - side + 1));
-    for (int y = top; y < top + side; y++)
-        memset(&pixels[y * SIDE + left], 0, (size_t)side * sizeof(float));
+    return side < SIDE ? side : SIDE;
+}
+
+/* Source: Zhong et al. 2017, with what is erased left blank, as paper is. */
+static void
+blank_rectangle(const struct ink_augment *augment, struct ink_rng *rng, float *pixels)
+{
+    int width = draw_side(augment->erase, rng), height = draw_side(augment->erase, rng);
+    int left = (int)ink_rng_below(rng, (uint32_t)(SIDE - width + 1));
+    int top = (int)ink_rng_below(rng, (uint32_t)(SIDE - height + 1));
+
+    for (int y = top; y < top + height; y++)
+        memset(&pixels[y * SIDE + left], 0, (size_t)width * sizeof(float));
 }
 
 void
@@ -252,5 +259,5 @@ ink_augment_apply(const struct ink_augment *augment, struct ink_rng *rng, const 
     if (augment->thickness > 0)
         change_width(out_pixels, sway(rng, augment->thickness));
     if (augment->erase > 0)
-        blank_square(augment, rng, out_pixels);
+        blank_rectangle(augment, rng, out_pixels);
 }

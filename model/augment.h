@@ -22,7 +22,7 @@ struct ink_augment {
     float elastic; /* pixels: size of a smooth random displacement field. Source: Simard et al. 2003
                     */
     float thickness; /* pixels of pen width: 0.7 = strokes up to 0.7 thinner or thicker */
-    float erase;     /* share of the side: a random blank square of up to this size */
+    float erase;     /* share of the side: a random blank rectangle, width and height up to that */
 };
 
 /* All amounts zero? Then apply only converts. */

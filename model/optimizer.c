@@ -8,11 +8,13 @@ enum ink_status
 ink_optimizer_init(struct ink_optimizer_state *state, const struct ink_train_options *options,
                    const struct ink_plan *plan, struct ink_err *err)
 {
+    bool has_square = options->optimizer != INK_SGD && options->optimizer != INK_NESTEROV;
+
     *state = (struct ink_optimizer_state){.options = options, .plan = plan};
     state->mean = ink_floats(plan->parameter_size);
-    if (options->optimizer != INK_SGD)
+    if (has_square)
         state->square = ink_floats(plan->parameter_size);
-    if (!state->mean || (options->optimizer != INK_SGD && !state->square)) {
+    if (!state->mean || (has_square && !state->square)) {
         ink_optimizer_fini(state);
         return ink_fail(err, INK_NOMEM, "no memory for the optimizer of %zu weights",
                         plan->parameter_size);
@@ -41,6 +43,14 @@ ink_optimizer_blocks(const struct ink_optimizer_state *state,
     return count;
 }
 
+double
+ink_optimizer_epsilon(const struct ink_train_options *options)
+{
+    if (options->epsilon >= 0)
+        return options->epsilon;
+    return options->optimizer == INK_ADADELTA ? 1e-6 : 1e-8;
+}
+
 struct ink_optimizer_step
 ink_optimizer_step(const struct ink_train_options *options, int64_t step, double rate, double scale)
 {
@@ -50,7 +60,9 @@ ink_optimizer_step(const struct ink_train_options *options, int64_t step, double
         .momentum = (float)options->momentum,
         .beta1 = (float)options->beta1,
         .beta2 = (float)options->beta2,
-        .epsilon = 1e-8F,
+        .rho = (float)options->rho,
+        .epsilon = (float)ink_optimizer_epsilon(options),
+        .is_nesterov = options->optimizer == INK_NESTEROV,
         .correction1 = (float)(1 / (1 - pow(options->beta1, (double)step))),
         .correction2 = (float)(1 / (1 - pow(options->beta2, (double)step))),
     };
@@ -67,6 +79,30 @@ static size_t
 clamp(size_t value, struct ink_range range)
 {
     return value < range.from ? range.from : value > range.to ? range.to : value;
+}
+
+/* block[range] by its gradient. */
+static void
+use(const struct ink_optimizer_state *state, const struct ink_kernels *kernels,
+    const struct ink_step *step, const float *gradient, float *block, struct ink_range range)
+{
+    size_t from = range.from, count = range.to - from;
+
+    switch (state->options->optimizer) {
+    case INK_SGD:
+    case INK_NESTEROV:
+        kernels->sgd(step, count, gradient, state->mean + from, block + from);
+        break;
+    case INK_ADAM:
+    case INK_ADAMW:
+        kernels->adam(step, count, gradient, state->mean + from, state->square + from,
+                      block + from);
+        break;
+    case INK_ADADELTA:
+        kernels->adadelta(step, count, gradient, state->mean + from, state->square + from,
+                          block + from);
+        break;
+    }
 }
 
 void
@@ -90,12 +126,8 @@ ink_optimizer_apply(const struct ink_optimizer_state *state, const struct ink_ke
 
             if (from >= to)
                 continue;
-            if (state->options->optimizer == INK_SGD)
-                kernels->sgd(how, to - from, gradient + (from - range.from), state->mean + from,
-                             block + from);
-            else
-                kernels->adam(how, to - from, gradient + (from - range.from), state->mean + from,
-                              state->square + from, block + from);
+            use(state, kernels, how, gradient + (from - range.from), block,
+                (struct ink_range){from, to});
         }
     }
 }

@@ -22,8 +22,8 @@ struct ink_range {
 struct ink_optimizer_state {
     const struct ink_train_options *options; /* borrowed */
     const struct ink_plan *plan;             /* borrowed */
-    float *mean;                             /* [parameter_size] Adam's, or SGD's velocity */
-    float *square;                           /* [parameter_size] Adam's; NULL with SGD */
+    float *mean;   /* [parameter_size] Adam's, SGD's velocity, Adadelta's squared steps */
+    float *square; /* [parameter_size] of gradients; NULL with SGD */
 };
 
 INK_MUST_CHECK enum ink_status ink_optimizer_init(struct ink_optimizer_state *state,
@@ -45,6 +45,9 @@ size_t ink_optimizer_blocks(const struct ink_optimizer_state *state,
 struct ink_optimizer_step {
     struct ink_step decayed, plain;
 };
+
+/* options->epsilon, or what -1 stands for. */
+double ink_optimizer_epsilon(const struct ink_train_options *options);
 
 /* step counts from 1; scale is what all gradients are multiplied with. */
 struct ink_optimizer_step ink_optimizer_step(const struct ink_train_options *options, int64_t step,

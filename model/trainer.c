@@ -33,6 +33,8 @@ ink_train_defaults(void)
         .momentum = 0.9,
         .beta1 = 0.9,
         .beta2 = 0.999,
+        .rho = 0.95,
+        .epsilon = -1,
         .publish_s = 0.5,
     };
 
@@ -79,6 +81,8 @@ check_options(const struct ink_train_options *options, const struct ink_dataset 
         {"momentum",        options->momentum,        0, 0.9999},
         {"beta1",           options->beta1,           0, 0.9999},
         {"beta2",           options->beta2,           0, 0.99999},
+        {"rho",             options->rho,             0, 0.9999},
+        {"epsilon",         options->epsilon,         -1, 1},
         {"weight decay",    options->weight_decay,    0, 1},
         {"clip",            options->clip,            0, 1e9},
         {"label smoothing", options->label_smoothing, 0, 0.9},

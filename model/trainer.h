@@ -28,7 +28,7 @@
 #include "model/dataset.h"
 #include "model/snapshot.h"
 
-enum ink_optimizer { INK_SGD, INK_ADAM, INK_ADAMW };
+enum ink_optimizer { INK_SGD, INK_ADAM, INK_ADAMW, INK_NESTEROV, INK_ADADELTA };
 enum ink_schedule { INK_CONSTANT, INK_ONE_CYCLE, INK_COSINE, INK_STEP };
 
 /* How a run outlives its process. */
@@ -54,9 +54,11 @@ struct ink_train_options {
                        for one-cycle, none for others */
     int step_every; /* step: epochs between two changes */
     double step_factor;     /* step: what the rate is multiplied with */
-    double momentum;        /* SGD; Nesterov's form is not used */
+    double momentum;        /* SGD and Nesterov */
     double beta1, beta2;    /* Adam */
-    double weight_decay;    /* SGD and Adam: added to the gradient; AdamW: decoupled */
+    double rho;             /* Adadelta */
+    double epsilon;         /* Adam and Adadelta: beside the root; -1: 1e-8 and 1e-6 */
+    double weight_decay;    /* added to the gradient; AdamW: decoupled */
     double clip;            /* gradients longer than that are shortened to it; 0 = off */
     double label_smoothing; /* 0..1 */
     /* A picture's loss and gradient are multiplied with its digit's; the mean is over pictures all

@@ -27,7 +27,7 @@ const struct ink_option ink_train_option[] = { /* as many as the header says */
      .help = "go through the data that often"},
     {.name = "batch", .type = INK_OPTION_INT, .metavar = "N", .fallback = "128", .min = 1, .max = 4096,
      .help = "pictures a step"},
-    {.name = "optimizer", .type = INK_OPTION_CHOICE, .choices = "adam|adamw|sgd", .fallback = "adam",
+    {.name = "optimizer", .type = INK_OPTION_CHOICE, .choices = "adam|adamw|sgd|nesterov|adadelta", .fallback = "adam",
      .help = "how the weights follow the gradient"},
     {.name = "lr", .type = INK_OPTION_REAL, .metavar = "X", .fallback = "0.002", .min = 1e-8, .max = 1e6,
      .help = "learning rate, the highest of the schedule"},
@@ -41,11 +41,18 @@ const struct ink_option ink_train_option[] = { /* as many as the header says */
      .help = "share of the steps in which the rate rises, above 1 their number; without it 0.2 for "
              "one-cycle, 0 for others"},
     {.name = "momentum", .type = INK_OPTION_REAL, .metavar = "X", .fallback = "0.9", .max = 0.999,
-     .help = "of sgd"},
+     .help = "of sgd and nesterov"},
     {.name = "beta1", .type = INK_OPTION_REAL, .metavar = "X", .fallback = "0.9", .max = 0.9999,
      .help = "of adam and adamw: how much of the mean gradient stays each step"},
     {.name = "beta2", .type = INK_OPTION_REAL, .metavar = "X", .fallback = "0.999", .max = 0.99999,
      .help = "of adam and adamw: how much of the mean square stays each step"},
+    {.name = "rho", .type = INK_OPTION_REAL, .metavar = "X", .fallback = "0.95", .max = 0.9999,
+     .help = "of adadelta: how much of its means stays each step"},
+    {.name = "epsilon", .type = INK_OPTION_REAL, .metavar = "X", .max = 1,
+     .help = "of adam, adamw and adadelta: what keeps them from dividing by 0; without it 1e-8, for "
+             "adadelta 1e-6"},
+    {.name = "clip", .type = INK_OPTION_REAL, .metavar = "LENGTH", .fallback = "0", .max = 1e6,
+     .help = "shorten gradients that are longer than that, 0 = leave them"},
     {.name = "weight-decay", .type = INK_OPTION_REAL, .metavar = "X", .fallback = "0", .max = 1,
      .help = "pull of the weights towards zero"},
     {.name = "label-smoothing", .type = INK_OPTION_REAL, .metavar = "X", .fallback = "0", .max = 0.9,
@@ -76,7 +83,7 @@ const struct ink_option ink_train_option[] = { /* as many as the header says */
     {.name = "thickness", .type = INK_OPTION_REAL, .metavar = "PIXELS", .max = 2,
      .help = "augment: pen width, thinner and thicker"},
     {.name = "erase", .type = INK_OPTION_REAL, .metavar = "SHARE", .max = 0.8,
-     .help = "augment: a blank square, as a share of the side"},
+     .help = "augment: a blank rectangle, width and height up to that share of the side"},
     {.name = "seed", .type = INK_OPTION_INT, .metavar = "N", .fallback = "1", .max = 1e15,
      .help = "the same seed, data and thread count give the same weights to the bit"},
     {.name = "threads", .type = INK_OPTION_INT, .metavar = "N", .fallback = "0", .max = 256,
@@ -204,9 +211,11 @@ ink_train_options_get(const struct ink_args *args, const struct ink_dataset *tra
     options.batch_size = (int)ink_args_int(args, "batch");
     options.threads = (int)ink_args_int(args, "threads");
     options.seed = (uint64_t)ink_args_int(args, "seed");
-    options.optimizer = strcmp(optimizer, "sgd") == 0     ? INK_SGD
-                        : strcmp(optimizer, "adamw") == 0 ? INK_ADAMW
-                                                          : INK_ADAM;
+    options.optimizer = strcmp(optimizer, "sgd") == 0        ? INK_SGD
+                        : strcmp(optimizer, "adamw") == 0    ? INK_ADAMW
+                        : strcmp(optimizer, "nesterov") == 0 ? INK_NESTEROV
+                        : strcmp(optimizer, "adadelta") == 0 ? INK_ADADELTA
+                                                             : INK_ADAM;
     options.schedule = strcmp(schedule, "constant") == 0 ? INK_CONSTANT
                        : strcmp(schedule, "cosine") == 0 ? INK_COSINE
                        : strcmp(schedule, "step") == 0   ? INK_STEP
@@ -219,6 +228,10 @@ ink_train_options_get(const struct ink_args *args, const struct ink_dataset *tra
     options.momentum = ink_args_real(args, "momentum");
     options.beta1 = ink_args_real(args, "beta1");
     options.beta2 = ink_args_real(args, "beta2");
+    options.rho = ink_args_real(args, "rho");
+    if (ink_args_has(args, "epsilon"))
+        options.epsilon = ink_args_real(args, "epsilon");
+    options.clip = ink_args_real(args, "clip");
     options.weight_decay = ink_args_real(args, "weight-decay");
     options.label_smoothing = ink_args_real(args, "label-smoothing");
     options.average = ink_args_real(args, "average");

@@ -64,9 +64,10 @@ struct ink_transpose {
     bool is_added;
 };
 
-/* How Adam and SGD step; `scale` is what the summed gradients are multiplied with. */
+/* How optimizers step; `scale` is what the summed gradients are multiplied with. */
 struct ink_step {
-    float rate, scale, momentum, beta1, beta2, epsilon;
+    float rate, scale, momentum, beta1, beta2, rho, epsilon;
+    bool is_nesterov;               /* SGD: step where the velocity will be */
     float correction1, correction2; /* Adam: 1 / (1 - beta^t) */
     float decay;                    /* added to the gradient */
     float shrink;                   /* AdamW: rate * decay, applied to the weights themselves */
@@ -142,6 +143,9 @@ struct ink_kernels {
                 float *weights);
     void (*adam)(const struct ink_step *step, size_t count, const float *gradient, float *mean,
                  float *square, float *weights);
+    /* moved, square: running means of squared steps and gradients. */
+    void (*adadelta)(const struct ink_step *step, size_t count, const float *gradient, float *moved,
+                     float *square, float *weights);
     /* average += (1 - decay) * (weights - average) */
     void (*average)(size_t count, float decay, const float *weights, float *average);
 };

@@ -439,7 +439,11 @@ sgd(const struct ink_step *step, size_t count, const float *gradient, float *vel
             (double)gradient[i] * (double)step->scale + (double)step->decay * (double)weights[i];
 
         velocity[i] = (float)((double)step->momentum * (double)velocity[i] + g);
-        weights[i] = (float)((double)weights[i] - (double)step->rate * (double)velocity[i]);
+        if (step->is_nesterov)
+            g += (double)step->momentum * (double)velocity[i];
+        else
+            g = (double)velocity[i];
+        weights[i] = (float)((double)weights[i] - (double)step->rate * g);
     }
 }
 
@@ -483,6 +487,25 @@ squares(size_t count, const float *x)
     return sum;
 }
 
+/* Source: Zeiler 2012, algorithm 1. */
+static void
+adadelta(const struct ink_step *step, size_t count, const float *gradient, float *moved,
+         float *square, float *weights)
+{
+    double rho = (double)step->rho, epsilon = (double)step->epsilon;
+
+    for (size_t i = 0; i < count; i++) {
+        double g =
+            (double)gradient[i] * (double)step->scale + (double)step->decay * (double)weights[i];
+        double v = rho * (double)square[i] + (1 - rho) * g * g;
+        double move = sqrt((double)moved[i] + epsilon) / sqrt(v + epsilon) * g;
+
+        square[i] = (float)v;
+        moved[i] = (float)(rho * (double)moved[i] + (1 - rho) * move * move);
+        weights[i] = (float)((double)weights[i] - (double)step->rate * move);
+    }
+}
+
 static void
 average(size_t count, float decay, const float *weights, float *mean)
 {
@@ -522,5 +545,6 @@ const struct ink_kernels ink_kernels_reference = {
     .drop = drop,
     .sgd = sgd,
     .adam = adam,
+    .adadelta = adadelta,
     .average = average,
 };

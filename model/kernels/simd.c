@@ -322,7 +322,7 @@ sgd(const struct ink_step *step, size_t count, const float *restrict gradient,
         float g = gradient[i] * s.scale + s.decay * weights[i];
 
         velocity[i] = s.momentum * velocity[i] + g;
-        weights[i] -= s.rate * velocity[i];
+        weights[i] -= s.rate * (s.is_nesterov ? s.momentum * velocity[i] + g : velocity[i]);
     }
 }
 
@@ -340,6 +340,22 @@ adam(const struct ink_step *step, size_t count, const float *restrict gradient,
         weights[i] -=
             s.shrink * weights[i] + s.rate * mean[i] * s.correction1 /
                                         (__builtin_sqrtf(square[i] * s.correction2) + s.epsilon);
+    }
+}
+
+static void
+adadelta(const struct ink_step *step, size_t count, const float *restrict gradient,
+         float *restrict moved, float *restrict square, float *restrict weights)
+{
+    const struct ink_step s = *step;
+
+    for (size_t i = 0; i < count; i++) {
+        float g = gradient[i] * s.scale + s.decay * weights[i], move;
+
+        square[i] += (1 - s.rho) * (g * g - square[i]);
+        move = __builtin_sqrtf((moved[i] + s.epsilon) / (square[i] + s.epsilon)) * g;
+        moved[i] += (1 - s.rho) * (move * move - moved[i]);
+        weights[i] -= s.rate * move;
     }
 }
 
@@ -401,5 +417,6 @@ const struct ink_kernels INK_PASTE(ink_kernels_, INK_SIMD) = {
     .drop = drop,
     .sgd = sgd,
     .adam = adam,
+    .adadelta = adadelta,
     .average = average,
 };

@@ -171,7 +171,7 @@ static const struct {
     {"train", {"--zzzzzz", "3"}, "unknown option --zzzzzz, expected one that 'train --help' lists"},
     {"train", {"-x"}, "unknown option -x"},
     {"train", {"-"}, "too many words"},
-    {"train", {"--optimizer", "adm"}, "'adm' is not one of adam, adamw or sgd"},
+    {"train", {"--optimizer", "adm"}, "'adm' is not one of adam, adamw, sgd, nesterov or adadelta"},
     {"train", {"--optimizer", "adam|sgd"}, "is not one of"},
     {"train", {"--optimizer", ""}, "is not one of"},
     {"train", {"--lr", "nan"}, "--lr"},

@@ -477,23 +477,34 @@ check_steps(const struct ink_kernels *fast, const struct ink_kernels *reference,
                                   .momentum = 0.9F,
                                   .beta1 = 0.9F,
                                   .beta2 = 0.99F,
+                                  .rho = 0.8F,
                                   .epsilon = 1e-8F,
                                   .correction1 = 2,
                                   .correction2 = 3,
                                   .decay = 0.1F,
                                   .shrink = 0.02F};
+    struct ink_step ahead = step;
     float *gradient = noise(count), *mean = noise(count), *square = noise(count);
     float *weights = noise(count), *mean_got = copy_of(mean, count), *square_got;
     float *weights_got = copy_of(weights, count);
 
     for (size_t i = 0; i < count; i++)
         square[i] = fabsf(square[i]) + 0.1F;
+    ahead.is_nesterov = true;
     square_got = copy_of(square, count);
     for (int round = 0; round < 3; round++) {
         reference->adam(&step, count, gradient, mean, square, weights);
         fast->adam(&step, count, gradient, mean_got, square_got, weights_got);
         reference->sgd(&step, count, gradient, mean, weights);
         fast->sgd(&step, count, gradient, mean_got, weights_got);
+        reference->sgd(&ahead, count, gradient, mean, weights);
+        fast->sgd(&ahead, count, gradient, mean_got, weights_got);
+    }
+    for (size_t i = 0; i < count; i++) /* of squares */
+        mean[i] = mean_got[i] = fabsf(mean[i]);
+    for (int round = 0; round < 3; round++) {
+        reference->adadelta(&step, count, gradient, mean, square, weights);
+        fast->adadelta(&step, count, gradient, mean_got, square_got, weights_got);
     }
     assert_near(fast->name, "step: mean", mean_got, mean, count, 1e-5);
     assert_near(fast->name, "step: square", square_got, square, count, 1e-5);

@@ -31,6 +31,8 @@ it_learns_with_every_optimizer(void **state)
         {INK_SGD, INK_COSINE, 0.05, 1e-4, 0, 0.9},
         {INK_ADAM, INK_ONE_CYCLE, 0.02, 1e-4, 0.05, 0},
         {INK_ADAMW, INK_ONE_CYCLE, 0.02, 0.01, 0, 0.9},
+        {INK_NESTEROV, INK_STEP, 0.05, 1e-4, 0, 0},
+        {INK_ADADELTA, INK_CONSTANT, 5, 0, 0, 0},
     };
 
     (void)state;
@@ -478,6 +480,8 @@ options_have_ranges(void **state)
     REFUSED(beta2, 1, "beta2");
     REFUSED(weight_decay, -1, "weight decay");
     REFUSED(clip, -1, "clip");
+    REFUSED(rho, 1, "rho");
+    REFUSED(epsilon, 2, "epsilon");
     REFUSED(label_smoothing, 1, "label smoothing");
     REFUSED(average, 1, "weight average");
     REFUSED(warm_up, -2, "warm-up");

@@ -183,7 +183,8 @@ every_step_is_told(void **state)
 static void
 explosions_stop(void **state)
 {
-    static const enum ink_optimizer all[] = {INK_SGD, INK_ADAM, INK_ADAMW};
+    static const enum ink_optimizer all[] = {INK_SGD, INK_ADAM, INK_ADAMW, INK_NESTEROV,
+                                             INK_ADADELTA};
     INK_CLEANUP(ink_dataset_unrefp) struct ink_dataset *train = columns(200, 1);
     INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *start = fresh(small_net);
 
