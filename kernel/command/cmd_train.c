@@ -15,6 +15,7 @@
 #include "kernel/command/session.h"
 #include "kernel/command/train_config.h"
 #include "kernel/command/train_data.h"
+#include "kernel/command/train_metrics.h"
 #include "kernel/command/train_options.h"
 #include "kernel/render/progress.h"
 #include "kernel/render/table.h"
@@ -31,6 +32,7 @@ struct run {
     struct ink_dataset *train, *validation;
     char title[192]; /* "keras on mnist" */
     char display_id[INK_SESSION_VIEW_ID_MAX];
+    struct ink_metrics metrics;
     bool is_shown; /* the display is there */
     uint64_t shown_ns;
     uint64_t loaded_ns;    /* the pictures were in memory */
@@ -130,6 +132,18 @@ on_progress(void *self, const struct ink_train_progress *progress)
 }
 
 static void
+on_step(void *self, const struct ink_train_progress *progress, double loss, double accuracy)
+{
+    ink_metrics_step(&((struct run *)self)->metrics, progress, loss, accuracy);
+}
+
+static void
+on_validation(void *self, const struct ink_train_progress *progress)
+{
+    ink_metrics_validation(&((struct run *)self)->metrics, progress);
+}
+
+static void
 on_snapshot(void *self, const struct ink_snapshot *snapshot)
 {
     const struct run *run = self;
@@ -173,6 +187,20 @@ keep(const struct run *run, const struct ink_train_result *result, struct ink_er
     if (status == INK_OK && log)
         status = write_log(run, result, log, err);
     return status;
+}
+
+/* After an explosion: the last good weights are written all the same, and the error says so. */
+static void
+keep_sane(const struct run *run, const struct ink_train_result *result, struct ink_err *err)
+{
+    const char *path = ink_args_text(run->args, "save");
+    struct ink_err cause = *err;
+
+    if (path && keep(run, result, err) == INK_OK)
+        (void)ink_fail(err, cause.status, "%.140s; the last good weights are saved as %.60s",
+                       cause.message, path);
+    else if (path)
+        *err = cause;
 }
 
 /* Why there were fewer epochs than asked for. */
@@ -276,19 +304,28 @@ train(struct run *run, struct ink_bundle *out_bundle, struct ink_err *err)
     INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *best = NULL;
     INK_CLEANUP(ink_freep) struct ink_train_result *result = calloc(1, sizeof(*result));
     struct ink_train_options options = ink_train_options_get(run->args, run->train);
-    struct ink_train_observer observer = {
-        .self = run, .on_progress = on_progress, .on_snapshot = on_snapshot};
+    struct ink_train_observer observer = {.self = run,
+                                          .on_progress = on_progress,
+                                          .on_snapshot = on_snapshot,
+                                          .on_step = on_step,
+                                          .on_validation = on_validation};
     enum ink_status status;
 
     if (!result)
         return ink_fail(err, INK_NOMEM, "out of memory");
     if (ink_session_snapshot(run->ctx->session, &before, NULL) != INK_OK)
         before = NULL;
+    status = ink_metrics_open(&run->metrics, run->ctx, run->args, false, err);
+    if (status != INK_OK)
+        return status;
     run->trained_s = ink_clock_ms_since(run->loaded_ns) / 1000;
     status = ink_train_run(run->start, run->train, run->validation, &options, &observer,
                            run->ctx->cancel, result, err);
+    ink_metrics_close(&run->metrics);
     run->trained_s += result->progress.elapsed_s - result->progress.validation_s;
     best = result->best;
+    if (status == INK_BADDATA && best)
+        keep_sane(run, result, err);
     if (status != INK_OK || !best) {
         if (best || before)
             ink_session_publish(run->ctx->session, best ? best : before);
@@ -344,10 +381,14 @@ const struct ink_command ink_command_train = {
             "  train --model keras --epochs 3\n"
             "  train --data mnist,strokes --augment full --average 0.999\n"
             "  train --continue --epochs 1 --lr 0.0005\n"
+            "  train --recipe sprint --seed 3\n"
+            "  train --model conv1 --epochs 20 --until 98 --metrics run.jsonl\n"
+            "  train --config mine.json --save again.safetensors\n"
             "\n"
             "The best epoch is chosen on the validation data, by default the test half: to\n"
             "report an accuracy that was not chosen, hold pictures out (--validation 5000)\n"
-            "and 'evaluate' afterwards.",
+            "and 'evaluate' afterwards. A loss that explodes ends the run with the step's\n"
+            "number and keeps the last good weights.",
     .option = ink_train_option,
     .option_count = INK_TRAIN_OPTION_COUNT,
     .flags = INK_CHANGES_SESSION | INK_LONG_RUNNING | INK_LOCAL_FILES,

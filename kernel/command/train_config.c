@@ -14,10 +14,11 @@
 #include "kernel/command/command_priv.h"
 #include "kernel/command/train_options.h"
 #include "model/arch.h"
+#include "model/optimizer.h"
 #include "model/schedule.h"
 
 /* Options that say where results go, and those that name a file of options. */
-static const char *const places[] = {"config", "recipe", "save", "log"};
+static const char *const places[] = {"config", "recipe", "save", "log", "metrics", "tensorboard"};
 
 /* An object of options that is being read. */
 struct source {
@@ -387,6 +388,7 @@ ink_train_config_to_json(const struct ink_args *args, const char *model, const c
     }
     for (size_t i = 0; i < INK_COUNT(amounts); i++)
         ink_json_set_float(json, amounts[i].name, amounts[i].amount);
+    ink_json_set_double(json, "epsilon", ink_optimizer_epsilon(&options));
     ink_json_set_double(json, "warm-up", ink_schedule_warm_up(&options));
     ink_json_set_int(json, "threads", threads);
     return json;

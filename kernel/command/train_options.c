@@ -92,6 +92,12 @@ const struct ink_option ink_train_option[] = { /* as many as the header says */
      .help = "call the network so, instead of after its architecture"},
     {.name = "save", .type = INK_OPTION_TEXT, .metavar = "FILE", .kind = INK_WORD_FILE,
      .help = "write the best weights there, and all options beside them (.json); also -o"},
+    {.name = "metrics", .type = INK_OPTION_TEXT, .metavar = "FILE", .kind = INK_WORD_FILE,
+     .help = "write loss, accuracy, rate and speed there while it runs, a JSON object a line"},
+    {.name = "tensorboard", .type = INK_OPTION_TEXT, .metavar = "DIR", .kind = INK_WORD_FILE,
+     .help = "write the same as an event file for TensorBoard into this folder"},
+    {.name = "metrics-every", .type = INK_OPTION_INT, .metavar = "STEPS", .fallback = "10", .min = 1, .max = 1e6,
+     .help = "of metrics and tensorboard: means over so many steps"},
     {.name = "log", .type = INK_OPTION_TEXT, .metavar = "FILE", .kind = INK_WORD_FILE,
      .help = "write the command and one line an epoch there"},
 };
