@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/parse.h"
 #include "base/suggest.h"
 #include "kernel/command/command_priv.h"
 #include "kernel/command/pictures.h"
@@ -132,7 +133,7 @@ describe(const struct ink_context *ctx, const char *name, struct ink_bundle *out
     return INK_OK;
 }
 
-/* ---- use, fetch ---- */
+/* ---- use, fetch, label ---- */
 
 static enum ink_status
 use(const struct ink_context *ctx, const char *name, struct ink_bundle *out_bundle,
@@ -143,15 +144,46 @@ use(const struct ink_context *ctx, const char *name, struct ink_bundle *out_bund
     return status == INK_OK ? ink_session_use_data(ctx->session, name, err) : status;
 }
 
+/* Say which digit drawings are: the newest, or those named. */
+static enum ink_status
+label(const struct ink_context *ctx, const struct ink_args *args, struct ink_bundle *out_bundle,
+      struct ink_err *err)
+{
+    static char newest[] = "drawn";
+    char *word = args->word_count > 2 ? args->word[2] : newest;
+    INK_CLEANUP(ink_pictures_fini) struct ink_picture_list pictures = {0};
+    struct ink_picture_scope scope = {.ctx = ctx};
+    int64_t digit;
+    enum ink_status status;
+
+    if (args->word_count < 2)
+        return ink_fail(err, INK_BADARG, "too few words, expected: data label DIGIT [DRAWN]");
+    status = ink_parse_int("label", args->word[1], 0, INK_CLASS_COUNT - 1, &digit, err);
+    if (status == INK_OK)
+        status = ink_pictures_find(&scope, &word, 1, &pictures, err);
+    for (size_t i = 0; i < pictures.count && status == INK_OK; i++)
+        status =
+            ink_pictures_drawn(&pictures, i)
+                ? ink_session_label_drawn(ctx->session, ink_pictures_drawn(&pictures, i),
+                                          (int)digit, err)
+                : ink_fail(err, INK_BADARG, "%.64s: is not a drawing, expected drawn[...]", word);
+    return status == INK_OK ? describe(ctx, "drawn", out_bundle, err) : status;
+}
+
 static enum ink_status
 run(const struct ink_context *ctx, const struct ink_args *args, struct ink_bundle *out_bundle,
     struct ink_err *err)
 {
-    static const char *const actions[] = {"describe", "fetch", "list", "use"};
+    static const char *const actions[] = {"describe", "fetch", "label", "list", "use"};
     const char *action = args->word_count > 0 ? args->word[0] : "list";
     const char *name = args->word_count > 1 ? args->word[1] : NULL;
     const char *similar;
 
+    if (strcmp(action, "label") == 0)
+        return label(ctx, args, out_bundle, err);
+    if (args->word_count > 2)
+        return ink_fail(err, INK_BADARG, "too many words ('%.64s'), expected: data %s NAME",
+                        args->word[2], action);
     if (strcmp(action, "list") == 0)
         return name ? ink_fail(err, INK_BADARG, "too many words ('%.64s') for 'data list'", name)
                     : list(ctx, out_bundle);
@@ -167,12 +199,12 @@ run(const struct ink_context *ctx, const struct ink_args *args, struct ink_bundl
         return ink_fail(err, INK_BADARG, "unknown action '%.64s', did you mean 'data %s'?", action,
                         similar);
     return ink_fail(err, INK_BADARG,
-                    "unknown action '%.64s', expected describe, fetch, list or use", action);
+                    "unknown action '%.64s', expected describe, fetch, label, list or use", action);
 }
 
 const struct ink_command ink_command_data = {
     .name = "data",
-    .synopsis = "[list|describe|use|fetch] [NAME]",
+    .synopsis = "[list|describe|use|fetch|label] [NAME]",
     .summary = "list, describe, choose or download data sets",
     .help = "A session's data set is what test[...] and train[...] mean and what 'train' and\n"
             "'evaluate' take: mnist if it is on this machine, else strokes, which the program\n"
@@ -182,10 +214,14 @@ const struct ink_command ink_command_data = {
             "  data describe strokes      how many pictures of each digit, and some of them\n"
             "  data use strokes           the session's data set from now on\n"
             "  data use DRAWINGS.jsonl.gz\n"
-            "  data fetch mnist           download it once (11 MB, checked by SHA-256)",
-    .word_max = 2,
+            "  data fetch mnist           download it once (11 MB, checked by SHA-256)\n"
+            "  data label 7               the newest drawing of this session is a 7\n"
+            "  data label 7 drawn[-3:]    the last three are\n"
+            "\n"
+            "Drawings that have a label are the data set 'drawn': train --data mnist,drawn.",
+    .word_max = 3,
     .word_kind = {INK_WORD_ACTION, INK_WORD_DATA},
-    .actions = "describe|fetch|list|use",
+    .actions = "describe|fetch|label|list|use",
     .flags = INK_CHANGES_SESSION | INK_LONG_RUNNING | INK_LOCAL_FILES,
     .run = run,
 };

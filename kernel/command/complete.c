@@ -154,6 +154,8 @@ offer_data(struct place *place)
 
     for (size_t i = 0; i < count; i++)
         offer(place, info[i].name, "data");
+    if (ink_session_drawn_count(place->session) > 0)
+        offer(place, "drawn", "data");
 }
 
 static void

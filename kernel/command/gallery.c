@@ -158,11 +158,78 @@ ink_gallery_keep(struct ink_gallery *gallery, const char *view_id,
     for (size_t i = gallery->drawn_count; view->current && !replaced && i-- > 0;)
         if (gallery->drawn[i] == view->current)
             replaced = take_out(gallery, i);
+    if (replaced) /* a stroke more: it is the same digit */
+        drawn->drawing->label = replaced->drawing->label;
     if (gallery->drawn_count == INK_SESSION_DRAWN_MAX)
         replaced = take_out(gallery, 0);
     gallery->drawn[gallery->drawn_count++] = drawn;
     view->current = drawn;
     return INK_OK;
+}
+
+enum ink_status
+ink_gallery_label(struct ink_gallery *gallery, const struct ink_drawn *drawn, int label,
+                  struct ink_err *err)
+{
+    INK_CLEANUP(ink_drawn_unrefp) struct ink_drawn *replaced = NULL; /* released after the lock */
+    INK_GUARD(unlock) pthread_mutex_t *lock = &gallery->lock;
+    struct ink_drawn *labelled = NULL; /* drawings are immutable: another takes its place */
+    enum ink_status status = make_drawn(drawn->drawing, &labelled, err);
+
+    (void)pthread_mutex_lock(lock);
+    if (status != INK_OK)
+        return status;
+    labelled->drawing->label = label;
+    for (size_t i = 0; i < INK_SESSION_VIEW_MAX; i++)
+        if (gallery->view[i].current == drawn)
+            gallery->view[i].current = labelled;
+    for (size_t i = 0; i < gallery->drawn_count; i++)
+        if (gallery->drawn[i] == drawn) {
+            replaced = gallery->drawn[i];
+            gallery->drawn[i] = labelled;
+            return INK_OK;
+        }
+    replaced = labelled; /* it went in the meantime */
+    return INK_OK;
+}
+
+/* References to all drawings that have a label. The lock is not held. */
+static size_t
+hold_labelled(struct ink_gallery *gallery, struct ink_drawn *out[static INK_SESSION_DRAWN_MAX])
+{
+    INK_GUARD(unlock) pthread_mutex_t *lock = &gallery->lock;
+    size_t count = 0;
+
+    (void)pthread_mutex_lock(lock);
+    for (size_t i = 0; i < gallery->drawn_count; i++)
+        if (gallery->drawn[i]->drawing->label >= 0) {
+            out[count] = gallery->drawn[i];
+            (void)atomic_fetch_add(&out[count++]->references, 1);
+        }
+    return count;
+}
+
+enum ink_status
+ink_gallery_dataset(struct ink_gallery *gallery, struct ink_dataset **out_dataset,
+                    struct ink_err *err)
+{
+    struct ink_drawn *drawn[INK_SESSION_DRAWN_MAX];
+    size_t count = hold_labelled(gallery, drawn);
+    enum ink_status status;
+
+    if (count == 0)
+        return ink_fail(err, INK_NOTNOW,
+                        "drawn: no drawing has a label, expected some: 'draw', then 'data label 7' "
+                        "says that the newest is a 7");
+    status = ink_dataset_create("drawn", count, out_dataset, err);
+    for (size_t i = 0; i < count; i++) {
+        if (status == INK_OK) {
+            memcpy((*out_dataset)->pixels + i * INK_PICTURE_SIZE, drawn[i]->row, INK_PICTURE_SIZE);
+            (*out_dataset)->labels[i] = (uint8_t)drawn[i]->drawing->label;
+        }
+        ink_drawn_unref(drawn[i]);
+    }
+    return status;
 }
 
 struct ink_drawn *

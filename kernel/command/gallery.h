@@ -25,6 +25,12 @@ INK_MUST_CHECK enum ink_status ink_gallery_add(struct ink_gallery *gallery,
 INK_MUST_CHECK enum ink_status ink_gallery_keep(struct ink_gallery *gallery, const char *view_id,
                                                 const struct ink_drawing *drawing,
                                                 struct ink_err *err);
+INK_MUST_CHECK enum ink_status ink_gallery_label(struct ink_gallery *gallery,
+                                                 const struct ink_drawn *drawn, int label,
+                                                 struct ink_err *err);
+INK_MUST_CHECK enum ink_status ink_gallery_dataset(struct ink_gallery *gallery,
+                                                   struct ink_dataset **out_dataset,
+                                                   struct ink_err *err);
 struct ink_drawn *ink_gallery_get(struct ink_gallery *gallery, int64_t index);
 size_t ink_gallery_count(struct ink_gallery *gallery);
 

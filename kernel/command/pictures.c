@@ -509,3 +509,9 @@ ink_pictures_get(const struct ink_picture_list *pictures, size_t index,
         *out_picked = picked;
     return status;
 }
+
+const struct ink_drawn *
+ink_pictures_drawn(const struct ink_picture_list *pictures, size_t index)
+{
+    return pictures->item[index].drawn;
+}

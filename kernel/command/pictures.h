@@ -56,6 +56,9 @@ INK_MUST_CHECK enum ink_status ink_pictures_find(const struct ink_picture_scope 
                                                  struct ink_err *err);
 void ink_pictures_fini(struct ink_picture_list *pictures);
 
+/* The drawing behind a picture, NULL if there is none. It lives as long as the list. */
+const struct ink_drawn *ink_pictures_drawn(const struct ink_picture_list *pictures, size_t index);
+
 /* Errors: as model/picture.h and model/prepare.h, with the file's name before. */
 INK_MUST_CHECK enum ink_status ink_pictures_get(const struct ink_picture_list *pictures,
                                                 size_t index, struct ink_picked *out_picked,

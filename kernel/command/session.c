@@ -194,8 +194,11 @@ ink_session_dataset(struct ink_session *session, const char *name, enum ink_spli
                     const struct ink_context *ctx, struct ink_dataset **out_dataset,
                     struct ink_err *err)
 {
-    return ink_shelf_get(session->shelf, name ? name : ink_shelf_name(session->shelf), split, ctx,
-                         out_dataset, err);
+    if (!name)
+        name = ink_shelf_name(session->shelf);
+    if (strcmp(name, "drawn") == 0)
+        return ink_gallery_dataset(session->gallery, out_dataset, err);
+    return ink_shelf_get(session->shelf, name, split, ctx, out_dataset, err);
 }
 
 const char *
@@ -213,7 +216,7 @@ ink_session_use_data(struct ink_session *session, const char *name, struct ink_e
 bool
 ink_session_has_data(struct ink_session *session, const char *name)
 {
-    return ink_shelf_is_local(session->shelf, name);
+    return strcmp(name, "drawn") == 0 || ink_shelf_is_local(session->shelf, name);
 }
 
 /* ---- drawings and views ---- */
@@ -230,6 +233,13 @@ ink_session_keep_drawn(struct ink_session *session, const char *view_id,
                        const struct ink_drawing *drawing, struct ink_err *err)
 {
     return ink_gallery_keep(session->gallery, view_id, drawing, err);
+}
+
+enum ink_status
+ink_session_label_drawn(struct ink_session *session, const struct ink_drawn *drawn, int label,
+                        struct ink_err *err)
+{
+    return ink_gallery_label(session->gallery, drawn, label, err);
 }
 
 struct ink_drawn *

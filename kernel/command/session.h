@@ -88,7 +88,8 @@ INK_MUST_CHECK enum ink_status ink_session_store(const struct ink_session *sessi
 /* ---- data ---- */
 
 /*
- * A data set by name (NULL = the session's own), loaded once and kept.
+ * A data set by name (NULL = the session's own), loaded once and kept; `drawn`: the drawings of
+ * this session that have a label, as they are now, the same for both halves.
  *
  *   ctx   for progress ("downloading ...") and cancel; may be NULL
  *
@@ -130,6 +131,11 @@ INK_MUST_CHECK enum ink_status ink_session_keep_drawn(struct ink_session *sessio
                                                       const char *view_id,
                                                       const struct ink_drawing *drawing,
                                                       struct ink_err *err);
+/* Say which digit a drawing is, 0..9, or -1: nobody knows. One that is gone is fine. Threads: any.
+ */
+INK_MUST_CHECK enum ink_status ink_session_label_drawn(struct ink_session *session,
+                                                       const struct ink_drawn *drawn, int label,
+                                                       struct ink_err *err);
 /* drawn[index], the newest is -1, the first 0, with a reference; NULL if there is none. Threads:
  * any. */
 struct ink_drawn *ink_session_get_drawn(struct ink_session *session, int64_t index);

@@ -14,7 +14,8 @@ const struct ink_option ink_train_option[] = { /* as many as the header says */
     {.name = "continue", .type = INK_OPTION_FLAG,
      .help = "go on from the network's weights; without it they start afresh from --seed"},
     {.name = "data", .type = INK_OPTION_TEXT, .metavar = "NAME,...", .kind = INK_WORD_DATA,
-     .help = "learn from these data sets, mixed, instead of the session's"},
+     .help = "learn from these data sets, mixed, instead of the session's; one named twice counts "
+             "twice, 'drawn' are the drawings that 'data label' named"},
     {.name = "recipe", .type = INK_OPTION_TEXT, .metavar = "NAME", .kind = INK_WORD_RECIPE,
      .help = "take the options that are not given from one that comes with the program"},
     {.name = "config", .type = INK_OPTION_TEXT, .metavar = "FILE", .kind = INK_WORD_FILE,

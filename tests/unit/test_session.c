@@ -61,6 +61,69 @@ test_drawn_outlives(void **state)
     assert_true(held->drawing->x[1] < 6);
 }
 
+static int
+label_of(struct fixture *fixture, int64_t index)
+{
+    INK_CLEANUP(ink_drawn_unrefp)
+    struct ink_drawn *drawn = ink_session_get_drawn(fixture->session, index);
+
+    return drawn->drawing->label;
+}
+
+/* Drawings that were said to be a digit are a data set. */
+static void
+test_drawn_is_data(void **state)
+{
+    struct fixture *fixture = *state;
+    INK_CLEANUP(ink_drawing_destroy) struct ink_drawing *first = line(5), *second = line(9);
+    INK_CLEANUP(ink_drawn_unrefp) struct ink_drawn *held = NULL;
+    INK_CLEANUP(ink_dataset_unrefp) struct ink_dataset *dataset = NULL;
+
+    assert_fails(INK_NOTNOW, "nothing was drawn yet", fixture_run(fixture, "data label 7"),
+                 &fixture->err);
+    assert_ok(ink_session_add_drawn(fixture->session, first, &fixture->err), &fixture->err);
+    assert_ok(ink_session_add_drawn(fixture->session, first, &fixture->err), &fixture->err);
+    assert_ok(ink_session_keep_drawn(fixture->session, "v", first, &fixture->err), &fixture->err);
+    assert_fails(INK_NOTNOW, "drawn: no drawing has a label, expected some",
+                 fixture_run(fixture, "train --data drawn"), &fixture->err);
+    held = ink_session_get_drawn(fixture->session, -1);
+    assert_ok(fixture_run(fixture, "data label 7"), &fixture->err);
+    assert_non_null(strstr(fixture_form(fixture, INK_MIME_TEXT), "drawn"));
+    assert_ok(fixture_run(fixture, "data label 3 drawn[0]"), &fixture->err);
+    assert_int_equal(held->drawing->label, -1); /* what others hold does not change */
+    assert_int_equal(label_of(fixture, 0), 3);
+    assert_int_equal(label_of(fixture, 1), -1);
+    assert_int_equal(label_of(fixture, 2), 7);
+    /* a stroke more is the same digit; one that is gone does no harm */
+    assert_ok(ink_session_keep_drawn(fixture->session, "v", second, &fixture->err), &fixture->err);
+    assert_int_equal(ink_session_drawn_count(fixture->session), 3);
+    assert_int_equal(label_of(fixture, 2), 7);
+    assert_ok(ink_session_label_drawn(fixture->session, held, 1, &fixture->err), &fixture->err);
+    assert_int_equal(label_of(fixture, 2), 7);
+
+    assert_ok(
+        ink_session_dataset(fixture->session, "drawn", INK_TRAIN, NULL, &dataset, &fixture->err),
+        &fixture->err);
+    assert_int_equal(dataset->count, 2);
+    assert_int_equal(dataset->labels[0], 3);
+    assert_int_equal(dataset->labels[1], 7);
+    assert_memory_equal(dataset->pixels, held->row, INK_PICTURE_SIZE);
+    assert_ok(fixture_run(fixture, "train --data tiny.jsonl,drawn --epochs 1 --model softmax"),
+              &fixture->err);
+    assert_non_null(strstr(fixture_form(fixture, INK_MIME_JSON), "\"count\":42"));
+    assert_ok(fixture_run(fixture, "evaluate --data drawn"), &fixture->err);
+    assert_ok(fixture_run(fixture, "data label 5 drawn[0:3]"), &fixture->err);
+    assert_int_equal(label_of(fixture, 1), 5);
+    assert_fails(INK_BADARG, "label: 10 is out of range, expected 0 to 9",
+                 fixture_run(fixture, "data label 10"), &fixture->err);
+    assert_fails(INK_BADARG, "test[1]: is not a drawing, expected drawn[...]",
+                 fixture_run(fixture, "data label 1 test[1]"), &fixture->err);
+    assert_fails(INK_BADARG, "expected: data label DIGIT [DRAWN]",
+                 fixture_run(fixture, "data label"), &fixture->err);
+    assert_fails(INK_BADARG, "too many words ('x'), expected: data use NAME",
+                 fixture_run(fixture, "data use tiny.jsonl x"), &fixture->err);
+}
+
 /* ---- predictions ---- */
 
 static void
@@ -284,11 +347,11 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
 #define WITH_SESSION(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
-        WITH_SESSION(test_drawn_is_bounded),     WITH_SESSION(test_drawn_outlives),
-        WITH_SESSION(test_predictions_agree),    WITH_SESSION(test_predict_bytes),
-        WITH_SESSION(test_predict_floats_range), WITH_SESSION(test_hostile_names),
-        WITH_SESSION(test_draw_while_training),  cmocka_unit_test(test_create_is_quick),
-        WITH_SESSION(test_serve_is_given),
+        WITH_SESSION(test_drawn_is_data),       WITH_SESSION(test_drawn_is_bounded),
+        WITH_SESSION(test_drawn_outlives),      WITH_SESSION(test_predictions_agree),
+        WITH_SESSION(test_predict_bytes),       WITH_SESSION(test_predict_floats_range),
+        WITH_SESSION(test_hostile_names),       WITH_SESSION(test_draw_while_training),
+        cmocka_unit_test(test_create_is_quick), WITH_SESSION(test_serve_is_given),
     };
 
     return cmocka_run_group_tests_name("session", tests, NULL, NULL);

@@ -235,6 +235,35 @@ an_explosion_leaves_the_last_sane_weights(void **state)
     ink_snapshot_unref(result.best);
 }
 
+/* A gradient that is not finite has no length to be clipped to: the run stops all the same. */
+static void
+clipping_does_not_hide_infinity(void **state)
+{
+    static const char text[] = "image: input 1x28x28\nf: flatten\ne: dense 20\ng: dense 10\n";
+    INK_CLEANUP(ink_dataset_unrefp) struct ink_dataset *train = columns(4, 1);
+    INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *start = fresh(text);
+    float *weights = ink_snapshot_edit_weights((struct ink_snapshot *)(uintptr_t)start, 3);
+    struct ink_train_options options = quick();
+    struct ink_train_result result = {0};
+    struct ink_err err;
+
+    (void)state;
+    memset(train->pixels, 0, train->count * INK_PICTURE_SIZE); /* scores 0, a loss of 2.3 */
+    memset(train->labels, 0, train->count);
+    for (int i = 0; i < 200; i++)
+        weights[i] = i < 20 ? 3e38F : -3e38F;
+    options.clip = 1;
+    options.batch_size = 1;
+    options.learning_rate = 1e-6;
+    options.schedule = INK_CONSTANT;
+    for (options.epochs = 1; options.epochs <= 2; options.epochs++) {
+        assert_fails(INK_BADDATA, "not finite at step",
+                     ink_train_run(start, train, NULL, &options, NULL, NULL, &result, &err), &err);
+        assert_true(is_same(result.best, start));
+        ink_snapshot_unref(result.best);
+    }
+}
+
 static void
 classes_are_balanced(void **state)
 {
@@ -262,6 +291,7 @@ main(void)
         cmocka_unit_test(every_step_is_told),
         cmocka_unit_test(explosions_stop),
         cmocka_unit_test(an_explosion_leaves_the_last_sane_weights),
+        cmocka_unit_test(clipping_does_not_hide_infinity),
         cmocka_unit_test(classes_are_balanced),
     };
 
