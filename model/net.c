@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* net: plans and workspaces. */
 #define _DEFAULT_SOURCE /* madvise */
-#include "model/net.h"
+#include "model/net_run.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -155,6 +155,8 @@ plan_geometry(struct ink_plan *plan, int index)
             largest(plan->padded_size, (size_t)at->conv.in_width *
                                            (size_t)(at->in.height + 2 * at->node->pad) *
                                            (size_t)at->in.channels);
+    if (at->has_turned_padding && plan->use == INK_USE_TRAIN && at->conv.stride > 1)
+        plan->padded_size = largest(plan->padded_size, ink_plan_strided_size(at));
     if (at->has_turned_padding && plan->use == INK_USE_TRAIN)
         plan->padded_size =
             largest(plan->padded_size, (size_t)at->turned.in_width *

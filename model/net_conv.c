@@ -103,6 +103,11 @@ backward_conv(const struct ink_run *run, const struct ink_plan_node *at, const f
                                    run->gradient + at->weight_at);
         if (!dx)
             continue;
+        if (at->conv.stride > 1) {
+            ink_run_strided_back(run, at, dy + n * ink_shape_count(at->out),
+                                 dx + n * ink_shape_count(at->in));
+            continue;
+        }
         spread = padded_gradient(run, at, dy, n);
         if (at->adds[0])
             run->kernels->conv_add(&at->turned, spread, turned_weights,

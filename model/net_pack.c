@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* net_pack: weights between the snapshot's layouts and the kernels'. */
-#include "model/net.h"
+#include "model/net_run.h"
 
 #include <assert.h>
 #include <math.h>
@@ -116,8 +116,9 @@ ink_plan_unpack(const struct ink_plan *plan, const float *block, int index, floa
     }
 }
 
-/* One panel of 16 inputs of a turned layer, [window, from the last][out][16]; of a pooled one
- * [out][window][16], because there the way back goes by single outputs. */
+/* One panel of 16 inputs of a turned layer, [window, from the last][out][16], phase by phase if it
+ * has a stride; of a pooled one [out][window][16], because there the way back goes by single
+ * outputs. */
 static void
 turn_panel(const struct ink_plan_node *at, const float *weights, size_t panel, float *turned)
 {
@@ -125,16 +126,18 @@ turn_panel(const struct ink_plan_node *at, const float *weights, size_t panel, f
     size_t outs = (size_t)at->conv.out_channels, ins = (size_t)at->conv.in_channels;
     size_t lanes = ins - panel * INK_PANEL < INK_PANEL ? ins - panel * INK_PANEL : INK_PANEL;
 
-    turned += panel * windows * outs * INK_PANEL;
-    for (size_t i = 0; i < windows; i++)
+    for (size_t i = 0; i < windows; i++) {
+        size_t tap = ink_plan_turned_tap(at, panel, (int)i);
+
         for (size_t out = 0; out < outs; out++) {
             const float *from = weights + panel_at(at, out, panel * INK_PANEL, i);
-            size_t row = at->pooled >= 0 ? out * windows + i : (windows - 1 - i) * outs + out;
+            size_t row = at->pooled >= 0 ? (panel * outs + out) * windows + i : tap * outs + out;
             float *to = turned + row * INK_PANEL;
 
             for (size_t lane = 0; lane < lanes; lane++)
                 to[lane] = from[lane * INK_PANEL];
         }
+    }
 }
 
 void

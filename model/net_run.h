@@ -81,6 +81,27 @@ void ink_run_dense_back(const struct ink_run *run, const struct ink_plan_node *a
 /* The gradients of a conv's or dense layer's biases: zero where it has none. */
 void ink_run_bias_back(const struct ink_run *run, const struct ink_plan_node *at, const float *dy);
 
+/* A convolution with a stride: one picture's dx from its dy. */
+void ink_run_strided_back(const struct ink_run *run, const struct ink_plan_node *at,
+                          const float *dy, float *dx);
+
+/* The part of a strided convolution's way back that gives each stride-th pixel, both ways, its
+ * gradient: a convolution of stride 1 of the output's gradient among zeros. */
+struct ink_phase {
+    struct ink_conv conv;
+    size_t taps_before; /* weights of the phases before it, in taps */
+    size_t from;        /* its first pixel in the gradient among zeros */
+    size_t to;          /* its first pixel in the input */
+    bool is_empty;      /* nothing to compute: no taps, or no pixels */
+};
+
+/* number < stride * stride, the row's remainder first. */
+void ink_plan_phase(const struct ink_plan_node *at, int number, struct ink_phase *out_phase);
+/* Which row of [out][16] in the turned weights tap `tap` of a panel of inputs is. */
+size_t ink_plan_turned_tap(const struct ink_plan_node *at, size_t panel, int tap);
+/* Floats of `padded` that ink_run_strided_back needs. */
+size_t ink_plan_strided_size(const struct ink_plan_node *at);
+
 /* batch norm; dx may be NULL, or dy. */
 void ink_run_norm(const struct ink_run *run, const struct ink_plan_node *at, const float *x,
                   float *y);

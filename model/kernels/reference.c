@@ -75,6 +75,19 @@ conv_add(const struct ink_conv *form, const float *x, const float *w, float *y)
 }
 
 static void
+conv_apart(const struct ink_conv *form, const float *x, const float *w, bool is_added, float *y,
+           const size_t apart[static 2])
+{
+    for (int row = 0; row < form->out_height; row++)
+        for (int column = 0; column < form->out_width; column++)
+            for (int out = 0; out < form->out_channels; out++) {
+                float *to = &y[(size_t)row * apart[1] + (size_t)column * apart[0] + (size_t)out];
+
+                *to = (float)(conv_at(form, x, w, row, column, out) + (is_added ? (double)*to : 0));
+            }
+}
+
+static void
 conv_weights(const struct ink_conv *form, const float *x, const float *dy, bool is_added, float *dw)
 {
     int padded_channels = (form->out_channels + INK_PANEL - 1) / INK_PANEL * INK_PANEL;
@@ -521,6 +534,7 @@ const struct ink_kernels ink_kernels_reference = {
     .bf16 = &ink_bf16_reference,
     .conv = conv,
     .conv_add = conv_add,
+    .conv_apart = conv_apart,
     .conv_weights = conv_weights,
     .conv_pooled = conv_pooled,
     .pooled_weights = pooled_weights,

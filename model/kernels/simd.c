@@ -393,6 +393,7 @@ const struct ink_kernels INK_PASTE(ink_kernels_, INK_SIMD) = {
     .name = TEXT(INK_SIMD),
     .conv = INK_SIMD_NAME(conv),
     .conv_add = INK_SIMD_NAME(conv_add),
+    .conv_apart = INK_SIMD_NAME(conv_apart),
     .conv_weights = INK_SIMD_NAME(conv_weights),
     .conv_pooled = INK_SIMD_NAME(conv_pooled),
     .pooled_weights = INK_SIMD_NAME(pooled_weights),

@@ -17,7 +17,7 @@ struct tile {
     size_t segments, count;
     ptrdiff_t a_pixel, a_step, a_segment; /* a's strides from pixel to pixel, k to k, ... */
     ptrdiff_t b_step, b_segment, b_panel; /* b_panel, y_panel: to the second panel of two */
-    ptrdiff_t y_pixel, y_panel;
+    ptrdiff_t y_pixel, y_panel, y_row;    /* y_row: of a convolution, from tile to tile */
     bool is_added, is_relu;
 };
 
@@ -153,7 +153,7 @@ conv_panel(const struct ink_conv *conv, const struct tile *tile, const float *x,
     for (int i = 0; i < conv->out_height; i++)
         for (int j = 0, n; j < conv->out_width; j += n) {
             const float *a = x + i * row + j * tile->a_pixel;
-            float *to = y + ((ptrdiff_t)i * conv->out_width + j) * conv->out_channels;
+            float *to = y + i * tile->y_row + j * tile->y_pixel;
 
             n = part_of(conv->out_width - j, pair ? PAIR_PIXELS : PIXELS);
             if (lanes >= INK_PANEL)
@@ -179,10 +179,12 @@ conv_slice(const struct ink_conv *conv, const struct tile *tile, const float *x,
 /* Steps of the inner loop after which a and b still are in the first-level cache. */
 enum { STEPS_MAX = 512 };
 
+/* apart: y's floats from pixel to pixel and row to row. */
 static void
 conv_any(const struct ink_conv *conv, const float *x, const float *w, const float *bias,
-         bool is_relu, bool is_added, float *y)
+         const bool flags[static 2], float *y, const size_t apart[static 2])
 {
+    bool is_relu = flags[0], is_added = flags[1];
     size_t count = (size_t)conv->kernel_width * (size_t)conv->in_channels;
     struct tile tile = {
         .segments = (size_t)conv->kernel_height,
@@ -191,7 +193,8 @@ conv_any(const struct ink_conv *conv, const float *x, const float *w, const floa
         .a_segment = (ptrdiff_t)conv->in_width * conv->in_channels,
         .b_segment = (ptrdiff_t)count * INK_PANEL,
         .b_panel = (ptrdiff_t)count * INK_PANEL * conv->kernel_height,
-        .y_pixel = conv->out_channels,
+        .y_pixel = (ptrdiff_t)apart[0],
+        .y_row = (ptrdiff_t)apart[1],
         .y_panel = INK_PANEL,
         .is_added = is_added,
         .is_relu = is_relu,
@@ -209,18 +212,35 @@ conv_any(const struct ink_conv *conv, const float *x, const float *w, const floa
     }
 }
 
+/* All pixels one behind the other. */
+static void
+conv_dense(const struct ink_conv *conv, const float *x, const float *w, const float *bias,
+           const bool flags[static 2], float *y)
+{
+    size_t pixel = (size_t)conv->out_channels;
+
+    conv_any(conv, x, w, bias, flags, y, (const size_t[2]){pixel, pixel * (size_t)conv->out_width});
+}
+
 void
 INK_SIMD_NAME(conv)(const struct ink_conv *conv, const float *x, const float *w, const float *bias,
                     bool is_relu, float *y)
 {
     if (!INK_SIMD_NAME(first_conv)(conv, x, w, bias, is_relu, y))
-        conv_any(conv, x, w, bias, is_relu, false, y);
+        conv_dense(conv, x, w, bias, (const bool[2]){is_relu, false}, y);
 }
 
 void
 INK_SIMD_NAME(conv_add)(const struct ink_conv *conv, const float *x, const float *w, float *y)
 {
-    conv_any(conv, x, w, NULL, false, true, y);
+    conv_dense(conv, x, w, NULL, (const bool[2]){false, true}, y);
+}
+
+void
+INK_SIMD_NAME(conv_apart)(const struct ink_conv *conv, const float *x, const float *w,
+                          bool is_added, float *y, const size_t apart[static 2])
+{
+    conv_any(conv, x, w, NULL, (const bool[2]){false, is_added}, y, apart);
 }
 
 /* The gradient of the weights that n neighbouring inputs have to the channels of one or two

@@ -94,6 +94,18 @@ check_conv(const struct ink_kernels *fast, const struct ink_kernels *reference,
     reference->conv_add(conv, x, w, want);
     fast->conv_add(conv, x, w, got);
     assert_near(fast->name, "conv_add", got, want, out + 16, (double)window * (double)tolerance);
+    for (int added = 0; added < 2 && conv->out_width > 1;
+         added++) { /* each second column and row */
+        struct ink_conv half = *conv;
+        size_t apart[2] = {2 * outs, 2 * outs * (size_t)conv->out_width};
+
+        half.out_height = (conv->out_height + 1) / 2;
+        half.out_width = conv->out_width / 2;
+        reference->conv_apart(&half, x, w, added, want + outs, apart);
+        fast->conv_apart(&half, x, w, added, got + outs, apart);
+        assert_near(fast->name, "conv_apart", got, want, out + 16,
+                    (double)window * (double)tolerance);
+    }
     for (int added = 1; added >= 0; added--) {
         reference->conv_weights(conv, x, want, added, dw_want);
         fast->conv_weights(conv, x, want, added, dw_got);

@@ -41,6 +41,15 @@ static const struct {
      HEAD "c: conv 4 3x3 pad=1\nt: tanh\nd: conv 3 3x3 stride=2 pad=1\nf: flatten\ne: dense 10\n"},
     {"conv, stride that leaves a rest",
      HEAD "c: conv 4 1x1\nt: tanh\nd: conv 18 2x2 stride=3\nf: flatten\ne: dense 10\n"},
+    {"conv, window of 1 and stride 2, one adding", HEAD
+     "c: conv 4 3x3 pad=1\nt: tanh\nd: conv 20 1x1 stride=2\nk: conv 20 3x3 stride=2 pad=1 from=t\n"
+     "s: add from=d,k\nf: flatten\ne: dense 10\n"},
+    {"conv, stride over a large window",
+     HEAD "c: conv 17 1x1\nt: tanh\nd: conv 5 5x4 stride=2 pad=2\nf: flatten\ne: dense 10\n"},
+    {"conv, strides wider than windows, even sizes",
+     "image: input 1x28x28\nsmall: avgpool 3x3 stride=2\nc: conv 3 2x2\nt: tanh\nd: conv 5 2x1 "
+     "stride=3\n"
+     "u: tanh\ng: conv 4 3x3 stride=4 pad=1\nf: flatten\ne: dense 10\n"},
     {"relu", HEAD "c: conv 4 3x3\nr: relu\nd: conv 4 3x3\ns: relu\nf: flatten\ne: dense 10\n"},
     {"leakyrelu", HEAD "c: conv 4 3x3\nl: leakyrelu 0.3\nf: flatten\ne: dense 10\n"},
     {"sigmoid", HEAD "c: conv 4 3x3\ns: sigmoid\nd: conv 4 3x3\nf: flatten\ne: dense 10\n"},
