@@ -92,8 +92,19 @@ load_idx(const char *folder, const char *name, struct ink_idx *out_idx, struct i
     return ink_idx_load(path, out_idx, err);
 }
 
+/* Make the bytes of a file the rows of a set: what stands before them is moved away. */
+static void
+take_over(struct ink_idx *images, struct ink_dataset *dataset)
+{
+    free(dataset->pixels);
+    dataset->pixels = images->owned;
+    memmove(dataset->pixels, images->data, dataset->count * INK_PICTURE_SIZE);
+    images->owned = NULL;
+    ink_idx_fini(images);
+}
+
 enum ink_status
-ink_folder_join_idx(const char *name, const struct ink_idx *images, const struct ink_idx *labels,
+ink_folder_join_idx(const char *name, struct ink_idx *images, const struct ink_idx *labels,
                     bool is_on_side, struct ink_dataset **out_dataset, struct ink_err *err)
 {
     enum { SIDE = INK_PICTURE_SIDE };
@@ -115,7 +126,9 @@ ink_folder_join_idx(const char *name, const struct ink_idx *images, const struct
         return status;
 
     memcpy(dataset->labels, labels->data, dataset->count);
-    if (!is_on_side)
+    if (!is_on_side && images->owned)
+        take_over(images, dataset);
+    else if (!is_on_side)
         memcpy(dataset->pixels, images->data, dataset->count * INK_PICTURE_SIZE);
     for (size_t i = 0; is_on_side && i < dataset->count * INK_PICTURE_SIZE; i++) {
         size_t pixel = i % INK_PICTURE_SIZE;

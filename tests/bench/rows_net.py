@@ -90,7 +90,7 @@ def onnx_of(net, context):
     path = os.path.join(FOLDER, f'{net}.onnx')
     os.makedirs(FOLDER, exist_ok=True)
     if not os.path.exists(path) or os.path.getmtime(path) < os.path.getmtime(weights):
-        run([PROGRAM, 'export', path, '--model', weights, '--format', 'onnx'])
+        run([PROGRAM, 'export', '--model', weights, '--format', 'onnx', '--out', path])
     return path
 
 
