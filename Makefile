@@ -112,6 +112,7 @@ $B/assets.o: $B/assets.S
 $B/tests/test_%: $B/tests/unit/test_%.o $(OBJ); $(LINK) -lcmocka
 $B/tests/echo_kernel: $B/tests/protocol/echo_kernel.o $(filter-out $B/base/assets.o,$(filter $B/base/% $B/kernel/jupyter/%,$(OBJ))); $(LINK)
 $B/tests/replay_%: $B/tests/fuzz/fuzz_%.o $B/tests/fuzz/replay.o $(OBJ); $(LINK)
+$B/tests/bench_net: $B/tests/bench/profile.o
 $B/tests/bench_%: $B/tests/bench/bench_%.o $(OBJ); $(LINK)
 $B/tests/fuzz_%: $B/tests/fuzz/fuzz_%.o $(OBJ); $(LINK)
 

@@ -82,6 +82,13 @@ ink_kernels(void)
     return chosen;
 }
 
+void
+ink_kernels_use(const struct ink_kernels *kernels)
+{
+    (void)ink_kernels(); /* so that nothing is chosen later */
+    chosen = kernels;
+}
+
 const char *
 ink_compute_name(void)
 {

@@ -159,6 +159,10 @@ size_t ink_pooled_size(const struct ink_conv *conv);
 /* The table in use, chosen at the first call. Threads: any. */
 const struct ink_kernels *ink_kernels(void);
 
+/* Compute with a table of one's own from now on, such as one that counts. Threads: while nothing
+ * else computes; the table stays. */
+void ink_kernels_use(const struct ink_kernels *kernels);
+
 /* All tables that this processor can run, best first; the reference is the last. */
 size_t ink_kernels_list(const struct ink_kernels *out_tables[static INK_KERNELS_MAX]);
 

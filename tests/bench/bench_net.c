@@ -5,9 +5,10 @@
  *
  *   load net=NAME|FILE.arch|FILE.safetensors
  *   train  threads=2 batch=128 pictures=5120 [precision=f32]   a second of ink_train_run, say
+ *   profile batch=128 pictures=2560 [precision=f32]   the same on one thread, kernel by kernel
  *   answer threads=1 count=1 rounds=2000 gap_ms=0 [precision=f32]
- *   save file=FILE.safetensors
- *   memory
+ *   show   count=100 [precision=f32]                  probabilities, for others to be compared with
+ *   save   file=FILE.safetensors
  *
  * Training goes on where the last `train` left the weights, on MNIST itself:
  * how much there is to compute depends on what the pictures show. The clock
@@ -26,6 +27,7 @@
 #include "base/parse.h"
 #include "model/predictor.h"
 #include "model/trainer.h"
+#include "tests/bench/profile.h"
 
 enum { LINE_SIZE = 4096, ROUND_MAX = 100000, COUNT_MAX = 1024 };
 
@@ -33,10 +35,11 @@ struct bench {
     struct ink_dataset *train, *test;
     const struct ink_snapshot *snapshot;
     size_t next; /* training picture */
-    char *line;  /* the command's words, as `name=value`, end with a zero byte each */
     size_t word_count;
-    char *word[16];
+    char *word[16]; /* the command, and `name=value` */
 };
+
+static char one_thread[] = "threads=1";
 
 /* ---- words ---- */
 
@@ -46,7 +49,7 @@ split(struct bench *bench, char *line)
     char *rest = line;
 
     bench->word_count = 0;
-    while (bench->word_count < sizeof(bench->word) / sizeof(*bench->word)) {
+    while (bench->word_count < sizeof(bench->word) / sizeof(*bench->word) - 1) {
         rest += strspn(rest, " \t\n");
         if (!*rest)
             break;
@@ -176,14 +179,14 @@ take_pictures(struct bench *bench, size_t count, struct ink_dataset **out_part, 
     return status;
 }
 
+/* Train with the options of the line, from where the last time ended. */
 static enum ink_status
-train(struct bench *bench, struct ink_err *err)
+learn(struct bench *bench, struct watch *watch, struct ink_err *err)
 {
     INK_CLEANUP(ink_dataset_unrefp) struct ink_dataset *part = NULL;
     INK_CLEANUP(ink_freep) struct ink_train_result *result = calloc(1, sizeof(*result));
     struct ink_train_options options = ink_train_defaults();
-    struct watch watch = {0};
-    struct ink_train_observer observer = {.self = &watch, .on_progress = watch_step};
+    struct ink_train_observer observer = {.self = watch, .on_progress = watch_step};
     int pictures;
     enum ink_status status = number_of(bench, "threads", 0, 256, &options.threads, err);
 
@@ -206,12 +209,45 @@ train(struct bench *bench, struct ink_err *err)
         return status;
     ink_snapshot_unref(bench->snapshot);
     bench->snapshot = result->best;
-    if (watch.last_step == watch.first_step)
-        return ink_fail(err, INK_BADARG, "train: too few pictures to measure");
+    return INK_OK;
+}
+
+static enum ink_status
+train(struct bench *bench, struct ink_err *err)
+{
+    struct watch watch = {0};
+    enum ink_status status = learn(bench, &watch, err);
+
+    if (!status && watch.last_step == watch.first_step)
+        status = ink_fail(err, INK_BADARG, "train: too few pictures to measure");
+    if (status)
+        return status;
     printf("{\"seconds_per_step\": %.9f, \"steps\": %lld}\n",
            (double)(watch.last_ns - watch.first_ns) / 1e9 /
                (double)(watch.last_step - watch.first_step),
            (long long)(watch.last_step - watch.first_step));
+    return INK_OK;
+}
+
+static enum ink_status
+profile(struct bench *bench, struct ink_err *err)
+{
+    struct profile_operations operations;
+    struct watch watch = {0};
+    enum ink_status status;
+
+    bench->word[bench->word_count++] = one_thread;
+    profile_begin();
+    status = learn(bench, &watch, err);
+    profile_end();
+    if (status)
+        return status;
+    operations = profile_operations();
+    printf("{\"steps\": %lld, \"f32\": %.0f, \"bf16\": %.0f, \"kernels\": ",
+           (long long)watch.last_step, operations.f32 / (double)watch.last_step,
+           operations.bf16 / (double)watch.last_step);
+    profile_print(watch.last_step);
+    printf("}\n");
     return INK_OK;
 }
 
@@ -323,7 +359,8 @@ obey(struct bench *bench, struct ink_err *err)
         const char *name;
         enum ink_status (*run)(struct bench *bench, struct ink_err *err);
     } commands[] = {
-        {"load", load}, {"save", save}, {"train", train}, {"answer", answer}, {"show", show},
+        {"load", load},     {"save", save},       {"train", train},
+        {"answer", answer}, {"profile", profile}, {"show", show},
     };
 
     for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)

@@ -270,7 +270,25 @@ def as_markdown(rows, about):
              'means that inkling is the better one.', '',
              '| ' + ' | '.join(HEAD) + ' |', '|' + '---|' * len(HEAD)]
     lines += ['| ' + ' | '.join(cell.replace('|', '\\|') for cell in row.cells()) + ' |' for row in rows]
+    for row in rows:
+        if 'profile' in row.details:
+            lines += profile_lines(row)
     return '\n'.join(lines) + '\n'
+
+
+def profile_lines(row):
+    """Where the time of a training step goes, kernel by kernel, as Markdown."""
+    kernels = sorted(row.details['profile'], key=lambda one: -one['us'])
+    total = sum(one['us'] for one in kernels)
+    lines = ['', f'## {row.what.rsplit(",", 1)[0]}: one step on one thread, {total / 1000:.2f} ms in kernels', '',
+             '| kernel | shape | calls | ms | share | of peak |', '|---|---|---|---|---|---|']
+    for one in kernels:
+        if one['us'] < total / 100:
+            break
+        peak = row.details['peak'].get('bf16' if one['kernel'].startswith('bf16') else 'f32')
+        reached = f'{one["operations"] / one["us"] / 1e3 / peak * 100:.0f} %' if one['operations'] and peak else ''
+        lines.append(f'| {one["kernel"]} | {one["shape"]} | {one["calls"]:.0f} | {one["us"] / 1000:.3f} | {one["us"] / total * 100:.0f} % | {reached} |')
+    return lines
 
 
 def say(text):
