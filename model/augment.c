@@ -6,28 +6,9 @@
 
 #include "model/kernels/kernels.h"
 
-enum {
-    SIDE = INK_PICTURE_SIDE,
-    MARGIN = 2, /* blank pixels around the source: sampling needs no tests, only a clamp */
-    PADDED_SIDE = SIDE + 2 * MARGIN,
-    KNOT_COUNT = 7, /* control points of the elastic field along a side, 7 pixels apart */
-    KNOT_STEP = 7,
-    TAP_COUNT = 4,
-};
+enum { SIDE = INK_PICTURE_SIDE, MARGIN = INK_WARP_MARGIN, PADDED_SIDE = INK_WARP_SIDE };
 
-#define RADIAN    0.017453293F /* a degree */
-#define SQRT_HALF 0.70710678F
-
-/* Inverse map: where in the source does an output pixel come from? */
-struct warp {
-    float xx, xy, yx, yy; /* the linear part */
-    float x0, y0;         /* what the output's pixel (0, 0) maps to, in the padded source */
-};
-
-/* The elastic part of the map, in pixels. */
-struct field {
-    float x[INK_PICTURE_SIZE], y[INK_PICTURE_SIZE];
-};
+#define RADIAN 0.017453293F /* a degree */
 
 static int
 has_affine(const struct ink_augment *augment)
@@ -52,9 +33,10 @@ sway(struct ink_rng *rng, float amount)
 
 /* ---- geometry ---- */
 
-/* Rotation * shear * scale about the middle, inverted, then shifted. */
+/* Where does an output pixel come from? Rotation * shear * scale about the middle, inverted, then
+ * shifted. */
 static void
-draw_warp(const struct ink_augment *augment, struct ink_rng *rng, struct warp *out_warp)
+draw_warp(const struct ink_augment *augment, struct ink_rng *rng, struct ink_warp *out_warp)
 {
     const float middle = (SIDE - 1) / 2.0F;
     float angle = sway(rng, augment->rotate) * RADIAN;
@@ -75,140 +57,40 @@ draw_warp(const struct ink_augment *augment, struct ink_rng *rng, struct warp *o
                    out_warp->yy * (middle + shift_y);
 }
 
-/*
- * One component of the elastic field: random values at the knots, a cubic
- * B-spline between them. A B-spline never leaves the range of its knots, so
- * `amount` is the maximum.
- */
+/* One component of the elastic field. A B-spline never leaves the range of its knots, so `amount`
+ * is the maximum. */
 static void
-draw_field(float amount, struct ink_rng *rng, float *restrict out_field)
+draw_field(float amount, struct ink_rng *rng, float *out_field)
 {
-    float knot[KNOT_COUNT][KNOT_COUNT], basis[KNOT_STEP][TAP_COUNT];
-    float column[KNOT_COUNT][SIDE]; /* knots across, pixels down: spread one way */
+    float knots[INK_KNOT_COUNT * INK_KNOT_COUNT];
 
-    for (int i = 0; i < KNOT_STEP; i++) {
-        float t = (float)i / KNOT_STEP, s = 1 - t;
-
-        basis[i][0] = s * s * s / 6;
-        basis[i][1] = (3 * t * t * t - 6 * t * t + 4) / 6;
-        basis[i][2] = (3 * s * s * s - 6 * s * s + 4) / 6;
-        basis[i][3] = t * t * t / 6;
-    }
-    for (int i = 0; i < KNOT_COUNT; i++)
-        for (int j = 0; j < KNOT_COUNT; j++)
-            knot[i][j] = ink_rng_between(rng, -amount, amount);
-    for (int i = 0; i < KNOT_COUNT; i++)
-        for (int x = 0; x < SIDE; x++) {
-            const float *from = knot[i] + x / KNOT_STEP, *weight = basis[x % KNOT_STEP];
-
-            column[i][x] = weight[0] * from[0] + weight[1] * from[1] + weight[2] * from[2] +
-                           weight[3] * from[3];
-        }
-    for (int y = 0; y < SIDE; y++) {
-        const float *restrict weight = basis[y % KNOT_STEP];
-        const float(*restrict from)[SIDE] = (const float(*)[SIDE])(column + y / KNOT_STEP);
-
-        for (int x = 0; x < SIDE; x++)
-            out_field[y * SIDE + x] = weight[0] * from[0][x] + weight[1] * from[1][x] +
-                                      weight[2] * from[2][x] + weight[3] * from[3][x];
-    }
-}
-
-/* `low` for NaN, which a scale of 0 can give. */
-static float
-clamp(float value, float low, float high)
-{
-    return value > low ? value < high ? value : high : low;
-}
-
-/* out[p] = source at warp(p) + field(p), bilinear. `field` may be NULL. */
-static void
-resample(const float source[static PADDED_SIDE * PADDED_SIDE], const struct warp *warp,
-         const struct field *field, float *restrict out_pixels)
-{
-    const float last = PADDED_SIDE - 1.001F; /* so that the pixel to the right exists */
-
-    for (int y = 0; y < SIDE; y++)
-        for (int x = 0; x < SIDE; x++) {
-            int i = y * SIDE + x, left, top;
-            float from_x = warp->x0 + warp->xx * (float)x + warp->xy * (float)y;
-            float from_y = warp->y0 + warp->yx * (float)x + warp->yy * (float)y;
-            const float *corner;
-            float upper, lower;
-
-            if (field) {
-                from_x += field->x[i];
-                from_y += field->y[i];
-            }
-            from_x = clamp(from_x, 0, last);
-            from_y = clamp(from_y, 0, last);
-            left = (int)from_x;
-            top = (int)from_y;
-            from_x -= (float)left;
-            from_y -= (float)top;
-            corner = &source[top * PADDED_SIDE + left];
-            upper = corner[0] + from_x * (corner[1] - corner[0]);
-            lower = corner[PADDED_SIDE] + from_x * (corner[PADDED_SIDE + 1] - corner[PADDED_SIDE]);
-            out_pixels[i] = upper + from_y * (lower - upper);
-        }
+    for (int i = 0; i < INK_KNOT_COUNT * INK_KNOT_COUNT; i++)
+        knots[i] = ink_rng_between(rng, -amount, amount);
+    ink_kernels()->spread(knots, out_field);
 }
 
 static void
 warp_row(const struct ink_augment *augment, struct ink_rng *rng, const uint8_t *row,
          float *out_pixels)
 {
-    float source[PADDED_SIDE * PADDED_SIDE] = {0};
-    struct field field;
-    struct warp warp;
+    const struct ink_kernels *kernels = ink_kernels();
+    float source[PADDED_SIDE * PADDED_SIDE] = {0}, pixels[INK_PICTURE_SIZE];
+    float field[2 * SIDE * PADDED_SIDE];
+    struct ink_warp warp;
 
-    for (int y = 0; y < SIDE; y++)
-        for (int x = 0; x < SIDE; x++)
-            source[(y + MARGIN) * PADDED_SIDE + MARGIN + x] =
-                (float)row[y * SIDE + x] * (1 / 255.0F);
+    kernels->pixels(INK_PICTURE_SIZE, row, pixels);
+    for (size_t y = 0; y < SIDE; y++)
+        memcpy(&source[(y + MARGIN) * PADDED_SIDE + MARGIN], &pixels[y * SIDE],
+               SIDE * sizeof(*pixels));
     draw_warp(augment, rng, &warp);
     if (augment->elastic > 0) {
-        draw_field(augment->elastic, rng, field.x);
-        draw_field(augment->elastic, rng, field.y);
+        draw_field(augment->elastic, rng, field);
+        draw_field(augment->elastic, rng, field + SIDE * PADDED_SIDE);
     }
-    resample(source, &warp, augment->elastic > 0 ? &field : NULL, out_pixels);
+    kernels->warp(&warp, source, augment->elastic > 0 ? field : NULL, out_pixels);
 }
 
 /* ---- pen width ---- */
-
-static float
-larger(float a, float b)
-{
-    return a > b ? a : b;
-}
-
-/*
- * Move every edge outwards by `reach` pixels, 0..1: the largest value on a
- * circle of that radius, at 8 of its points, read off between pixels.
- */
-static void
-thicken(float *restrict pixels, float reach)
-{
-    enum { STRIDE = SIDE + 2 };
-    float source[STRIDE * STRIDE] = {0};
-    float slant = reach * SQRT_HALF;
-
-    for (size_t y = 0; y < SIDE; y++)
-        memcpy(&source[(y + 1) * STRIDE + 1], &pixels[y * SIDE], SIDE * sizeof(float));
-    for (int y = 0; y < SIDE; y++) {
-        const float *restrict here = &source[(y + 1) * STRIDE + 1];
-
-        for (int x = 0; x < SIDE; x++) {
-            float middle = here[x];
-            float straight = larger(larger(here[x - 1], here[x + 1]),
-                                    larger(here[x - STRIDE], here[x + STRIDE]));
-            float corner = larger(larger(here[x - STRIDE - 1], here[x - STRIDE + 1]),
-                                  larger(here[x + STRIDE - 1], here[x + STRIDE + 1]));
-            float most = larger(reach * (straight - middle), slant * (corner - middle));
-
-            pixels[y * SIDE + x] = middle + larger(most, 0);
-        }
-    }
-}
 
 /* Change the pen's width by `change` pixels. Thinner is thicker paper. */
 static void
@@ -221,8 +103,8 @@ change_width(float *pixels, float change)
         for (int i = 0; i < INK_PICTURE_SIZE; i++)
             pixels[i] = 1 - pixels[i];
     for (int i = 0; i < whole; i++)
-        thicken(pixels, 1);
-    thicken(pixels, reach - (float)whole);
+        ink_kernels()->thicken(1, pixels);
+    ink_kernels()->thicken(reach - (float)whole, pixels);
     if (change < 0)
         for (int i = 0; i < INK_PICTURE_SIZE; i++)
             pixels[i] = 1 - pixels[i];

@@ -64,6 +64,21 @@ struct ink_transpose {
     bool is_added;
 };
 
+/* A picture that is bent is read with two blank pixels around it. Random bends are splines through
+ * knots that stand INK_KNOT_STEP pixels apart. */
+enum {
+    INK_WARP_MARGIN = 2,
+    INK_WARP_SIDE = INK_PICTURE_SIDE + 2 * INK_WARP_MARGIN,
+    INK_KNOT_COUNT = 7, /* along a side */
+    INK_KNOT_STEP = 7,
+    INK_KNOT_TAPS = 4, /* knots that a pixel is under */
+};
+
+/* Where in the source an output pixel (x, y) comes from: (x0 + xx * x + xy * y, y0 + ...). */
+struct ink_warp {
+    float xx, xy, yx, yy, x0, y0;
+};
+
 /* How optimizers step; `scale` is what the summed gradients are multiplied with. */
 struct ink_step {
     float rate, scale, momentum, beta1, beta2, rho, epsilon;
@@ -111,6 +126,15 @@ struct ink_kernels {
 
     /* x = row / 255, rounded as it should be: the same in all tables. */
     void (*pixels)(size_t count, const uint8_t *row, float *x);
+    /* pixels[28][28] = source[32][32] at warp(p) + field(p), between pixels in straight lines.
+     * field [2][28][32]: x, then y; or NULL. */
+    void (*warp)(const struct ink_warp *warp, const float *source, const float *field,
+                 float *pixels);
+    /* field[28][32] = the cubic B-spline through knots[7][7], rows of knots downwards. */
+    void (*spread)(const float *knots, float *field);
+    /* Move every edge outwards by `reach` pixels, 0..1: the largest value on a circle of that
+     * radius, at 8 of its points, read off between pixels. */
+    void (*thicken)(float reach, float *pixels);
     /* relu, leakyrelu, sigmoid, tanh; y may be x. Backward: dx = dy * f'(from y); dx may be dy. */
     void (*activate)(enum ink_op op, float slope, size_t count, const float *x, float *y);
     void (*activate_backward)(enum ink_op op, float slope, size_t count, const float *y,

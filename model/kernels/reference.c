@@ -5,6 +5,7 @@
  * Nothing here is clever: this is what the fast kernels are compared with.
  */
 #include "model/kernels/kernels.h"
+#include "model/kernels/reference_augment.h"
 
 #include <math.h>
 #include <string.h>
@@ -543,6 +544,9 @@ const struct ink_kernels ink_kernels_reference = {
     .pooled_bias = pooled_bias,
     .sum_pixels = sum_pixels,
     .pixels = pixels,
+    .warp = ink_reference_warp,
+    .spread = ink_reference_spread,
+    .thicken = ink_reference_thicken,
     .activate = activate,
     .activate_backward = activate_backward,
     .add = add,

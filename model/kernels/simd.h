@@ -136,6 +136,10 @@ void INK_SIMD_NAME(conv_apart)(const struct ink_conv *conv, const float *x, cons
                                bool is_added, float *y, const size_t apart[static 2]);
 void INK_SIMD_NAME(conv_weights)(const struct ink_conv *conv, const float *x, const float *dy,
                                  bool is_added, float *dw);
+void INK_SIMD_NAME(warp)(const struct ink_warp *warp, const float *source, const float *field,
+                         float *pixels);
+void INK_SIMD_NAME(spread)(const float *knots, float *field);
+void INK_SIMD_NAME(thicken)(float reach, float *pixels);
 void INK_SIMD_NAME(transpose)(const struct ink_transpose *form, const float *from, float *to);
 
 /* The same for pictures of one channel; false, and nothing done, where simd_first.c has no way for

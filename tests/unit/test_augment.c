@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "model/augment.h"
+#include "model/kernels/kernels.h"
 
 enum { SIDE = INK_PICTURE_SIDE, ROUNDS = 200 };
 
@@ -325,6 +326,94 @@ the_same_seed_gives_the_same_picture(void **state)
     assert_memory_not_equal(one, other, sizeof(one));
 }
 
+/* ---- kernels ---- */
+
+static void
+fill(struct ink_rng *rng, float *values, size_t count, float low, float high)
+{
+    for (size_t i = 0; i < count; i++)
+        values[i] = ink_rng_between(rng, low, high);
+}
+
+static void
+assert_alike(const char *what, const struct ink_kernels *table, const float *got, const float *want,
+             size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!(fabsf(got[i] - want[i]) < 1e-4F))
+            fail_msg("%s of %s: number %zu is %g instead of %g", what, table->name, i,
+                     (double)got[i], (double)want[i]);
+}
+
+static void
+check_table(const struct ink_kernels *table, const struct ink_kernels *reference,
+            struct ink_rng *rng)
+{
+    struct ink_warp warp = {1, 0, 0, 1, 2, 2}; /* nothing moves */
+    float source[INK_WARP_SIDE * INK_WARP_SIDE], knots[INK_KNOT_COUNT * INK_KNOT_COUNT];
+    float field[2][SIDE * INK_WARP_SIDE], other[SIDE * INK_WARP_SIDE];
+    float got[INK_PICTURE_SIZE], want[INK_PICTURE_SIZE], reach = ink_rng_float(rng);
+
+    fill(rng, source, INK_WARP_SIDE * INK_WARP_SIDE, 0, 1);
+    fill(rng, knots, INK_KNOT_COUNT * INK_KNOT_COUNT, -3, 3);
+    table->warp(&warp, source, NULL, got);
+    for (int y = 0; y < SIDE; y++)
+        assert_alike("copy", table, got + y * SIDE, source + (y + 2) * INK_WARP_SIDE + 2, SIDE);
+    table->spread(knots, field[0]);
+    reference->spread(knots, other);
+    for (int y = 0; y < SIDE; y++)
+        assert_alike("spread", table, field[0] + y * INK_WARP_SIDE, other + y * INK_WARP_SIDE,
+                     SIDE);
+    fill(rng, field[1], SIDE * INK_WARP_SIDE, -3, 3);
+    fill(rng, &warp.xx, 1, -2, 2);
+    fill(rng, &warp.xy, 1, -2, 2);
+    fill(rng, &warp.yx, 1, -2, 2);
+    fill(rng, &warp.x0, 1, -20, 40);
+    for (int bent = 0; bent < 2; bent++) {
+        table->warp(&warp, source, bent ? field[0] : NULL, got);
+        reference->warp(&warp, source, bent ? field[0] : NULL, want);
+        assert_alike("warp", table, got, want, INK_PICTURE_SIZE);
+    }
+    table->thicken(reach, got);
+    reference->thicken(reach, want);
+    assert_alike("thicken", table, got, want, INK_PICTURE_SIZE);
+}
+
+static void
+kernels_agree(void **state)
+{
+    const struct ink_kernels *tables[INK_KERNELS_MAX];
+    size_t count = ink_kernels_list(tables);
+    struct ink_rng rng;
+
+    (void)state;
+    ink_rng_init(&rng, 11, 0);
+    for (int round = 0; round < ROUNDS; round++)
+        for (size_t i = 0; i < count; i++)
+            check_table(tables[i], tables[count - 1], &rng);
+}
+
+/* A constant field is what constant knots make, and a spline stays between its knots. */
+static void
+splines_are_splines(void **state)
+{
+    float knots[INK_KNOT_COUNT * INK_KNOT_COUNT], field[SIDE * INK_WARP_SIDE];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(knots) / sizeof(*knots); i++)
+        knots[i] = 0.7F;
+    ink_kernels()->spread(knots, field);
+    for (int y = 0; y < SIDE; y++)
+        for (int x = 0; x < SIDE; x++)
+            assert_true(fabsf(field[y * INK_WARP_SIDE + x] - 0.7F) < 1e-6F);
+    for (int i = 0; i < INK_KNOT_COUNT; i++) /* a line stays a line */
+        for (int j = 0; j < INK_KNOT_COUNT; j++)
+            knots[i * INK_KNOT_COUNT + j] = (float)((i - 1) * INK_KNOT_STEP);
+    ink_kernels()->spread(knots, field);
+    for (int y = 0; y < SIDE; y++)
+        assert_true(fabsf(field[y * INK_WARP_SIDE] - (float)y) < 1e-4F);
+}
+
 int
 main(void)
 {
@@ -339,6 +428,8 @@ main(void)
         cmocka_unit_test(erase_blanks_a_rectangle),
         cmocka_unit_test(large_amounts_are_harmless),
         cmocka_unit_test(the_same_seed_gives_the_same_picture),
+        cmocka_unit_test(kernels_agree),
+        cmocka_unit_test(splines_are_splines),
     };
 
     return cmocka_run_group_tests_name("augment", tests, NULL, NULL);
