@@ -20,16 +20,22 @@
 #include "model/predictor.h"
 #include "model/store.h"
 
-static atomic_bool cancel;
+enum { EXIT_TERMINATED = 128 + SIGTERM };
+
+static atomic_bool cancel, is_terminated;
 
 static void
 on_interrupt(int signal_number)
 {
-    (void)signal_number;
+    if (signal_number == SIGTERM)
+        atomic_store(&is_terminated, true);
     atomic_store(&cancel, true); /* lock-free: fit for a handler */
 }
 
-/* The first Ctrl-C stops the command, a second one the program. */
+/*
+ * The first Ctrl-C, or SIGTERM, stops the command, a second one the program. Training that outgrows
+ * a limit on file sizes is told by write, not killed.
+ */
 static void
 handle_signals(void)
 {
@@ -39,7 +45,9 @@ handle_signals(void)
     (void)sigemptyset(&interrupt.sa_mask);
     (void)sigemptyset(&ignore.sa_mask);
     (void)sigaction(SIGINT, &interrupt, NULL);
+    (void)sigaction(SIGTERM, &interrupt, NULL);
     (void)sigaction(SIGPIPE, &ignore, NULL);
+    (void)sigaction(SIGXFSZ, &ignore, NULL);
 }
 
 /* One line on stderr, and the exit code. */
@@ -188,8 +196,11 @@ run_command(struct ink_session *session, int argc, const char *const argv[])
     ink_terminal_end(&terminal);
     if (status == INK_OK || status == INK_CANCELLED)
         end_session(session, &args, trains && newest_serial(session) != before);
-    if (status != INK_OK)
-        return complain(argv[0], &err);
+    if (status != INK_OK) {
+        int code = complain(argv[0], &err);
+
+        return status == INK_CANCELLED && atomic_load(&is_terminated) ? EXIT_TERMINATED : code;
+    }
     text = ink_bundle_find(&bundle, INK_MIME_TEXT);
     return text ? put(text->bytes, text->size) : 0;
 }

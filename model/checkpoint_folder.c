@@ -370,6 +370,8 @@ ink_checkpoint_folder_submit(struct ink_checkpoint_folder *folder, int64_t step,
                              struct ink_buf *buf, struct ink_err *err)
 {
     enum ink_status status = ink_checkpoint_folder_wait(folder, err);
+    sigset_t all, old;
+    int failure;
 
     if (status) {
         ink_buf_fini(buf);
@@ -379,7 +381,11 @@ ink_checkpoint_folder_submit(struct ink_checkpoint_folder *folder, int64_t step,
     folder->step = step;
     *buf = (struct ink_buf){0};
     atomic_store(&folder->is_done, false);
-    if (pthread_create(&folder->writer, NULL, write_submitted, folder) != 0) {
+    (void)sigfillset(&all); /* signals are for the program's own threads */
+    (void)pthread_sigmask(SIG_SETMASK, &all, &old);
+    failure = pthread_create(&folder->writer, NULL, write_submitted, folder);
+    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (failure != 0) {
         ink_buf_fini(&folder->buf);
         return ink_fail(err, INK_NOMEM, "no thread to write a checkpoint with");
     }

@@ -357,6 +357,8 @@ run_epochs(struct ink_trainer *trainer, struct ink_err *err)
         history->progress.epoch = history->epochs_done + 1;
         status = run_epoch(trainer, err);
     }
+    if (history->is_over) /* it was when it was resumed */
+        return INK_OK;
     history->is_over = !status;
     if (!status || status == INK_CANCELLED)
         ink_trainer_checkpoint_last(trainer);

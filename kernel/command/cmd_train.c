@@ -13,6 +13,7 @@
 #include "kernel/command/models.h"
 #include "kernel/command/predict.h"
 #include "kernel/command/session.h"
+#include "kernel/command/train_checkpoints.h"
 #include "kernel/command/train_config.h"
 #include "kernel/command/train_data.h"
 #include "kernel/command/train_metrics.h"
@@ -28,6 +29,7 @@ enum { UPDATE_MS = 100 }; /* between two updates of the display */
 struct run {
     const struct ink_context *ctx;
     const struct ink_args *given, *args; /* as typed; with those of --config and --recipe */
+    struct ink_train_keeping keeping;
     const struct ink_snapshot *start;
     struct ink_dataset *train, *validation;
     char title[192]; /* "keras on mnist" */
@@ -68,6 +70,12 @@ data_names(const struct run *run)
 
 /* ---- the network to start from ---- */
 
+static void
+set_title(struct run *run, const char *name)
+{
+    (void)snprintf(run->title, sizeof(run->title), "%s on %s", name, data_names(run));
+}
+
 static enum ink_status
 load_start(struct run *run, struct ink_err *err)
 {
@@ -100,7 +108,21 @@ load_start(struct run *run, struct ink_err *err)
         status = ink_snapshot_copy(model.snapshot, &record, &run->start, err);
     else
         status = ink_snapshot_create(model.arch, &record, record.seed, &run->start, err);
-    (void)snprintf(run->title, sizeof(run->title), "%s on %s", record.name, data_names(run));
+    set_title(run, record.name);
+    return status;
+}
+
+/* The start of a run that goes on has been chosen long ago. */
+static enum ink_status
+find_start(struct run *run, struct ink_err *err)
+{
+    enum ink_status status;
+
+    if (!run->keeping.checkpoint)
+        return load_start(run, err);
+    status = ink_train_keeping_start(&run->keeping, &run->start, err);
+    if (status == INK_OK)
+        set_title(run, ink_snapshot_record(run->start)->name);
     return status;
 }
 
@@ -149,6 +171,16 @@ on_snapshot(void *self, const struct ink_snapshot *snapshot)
     const struct run *run = self;
 
     ink_session_publish(run->ctx->session, snapshot);
+}
+
+static void
+on_warning(void *self, const char *text)
+{
+    const struct run *run = self;
+    INK_CLEANUP(ink_buf_fini) struct ink_buf line = {0};
+
+    ink_buf_printf(&line, "warning: %s\n", text);
+    run->ctx->sink->print(run->ctx->sink->self, ink_buf_text(&line));
 }
 
 /* ---- afterwards ---- */
@@ -284,6 +316,7 @@ static enum ink_status
 say_stopped(const struct run *run, const struct ink_train_progress *progress, struct ink_err *err)
 {
     const char *path = ink_args_text(run->args, "save");
+    const char *folder = ink_args_text(run->args, "resume");
     char best[64] = "the newest weights are in use";
 
     if (progress->epoch == 1 && !ink_args_flag(run->args, "continue") &&
@@ -292,8 +325,12 @@ say_stopped(const struct run *run, const struct ink_train_progress *progress, st
     if (isfinite(progress->best_accuracy))
         (void)snprintf(best, sizeof(best), "the best weights so far (%.2f %%) are in use",
                        progress->best_accuracy * 100);
-    return ink_fail(err, INK_CANCELLED, "stopped in epoch %d of %d; %s%s%.80s", progress->epoch,
-                    progress->epoch_count, best, path ? " and saved as " : "", path ? path : "");
+    if (!folder)
+        folder = ink_args_text(run->args, "checkpoints");
+    return ink_fail(err, INK_CANCELLED, "stopped in epoch %d of %d; %s%s%.60s%s%.60s",
+                    progress->epoch, progress->epoch_count, best, path ? " and saved as " : "",
+                    path ? path : "", folder ? "; to go on: train --resume " : "",
+                    folder ? folder : "");
 }
 
 /* Train, and leave the best weights in use; an error leaves those that were. */
@@ -308,14 +345,19 @@ train(struct run *run, struct ink_bundle *out_bundle, struct ink_err *err)
                                           .on_progress = on_progress,
                                           .on_snapshot = on_snapshot,
                                           .on_step = on_step,
-                                          .on_validation = on_validation};
+                                          .on_validation = on_validation,
+                                          .on_warning = on_warning};
     enum ink_status status;
 
     if (!result)
         return ink_fail(err, INK_NOMEM, "out of memory");
+    status = ink_train_keeping_set(&run->keeping, run->args, data_names(run), &options, err);
+    if (status != INK_OK)
+        return status;
     if (ink_session_snapshot(run->ctx->session, &before, NULL) != INK_OK)
         before = NULL;
-    status = ink_metrics_open(&run->metrics, run->ctx, run->args, false, err);
+    status =
+        ink_metrics_open(&run->metrics, run->ctx, run->args, run->keeping.checkpoint != NULL, err);
     if (status != INK_OK)
         return status;
     run->trained_s = ink_clock_ms_since(run->loaded_ns) / 1000;
@@ -348,21 +390,21 @@ run_train(const struct ink_context *ctx, const struct ink_args *args, struct ink
 {
     INK_CLEANUP(ink_args_fini) struct ink_args all = {.command = args->command};
     struct run run = {.ctx = ctx, .given = args, .args = &all};
-    enum ink_status status = ink_train_config_merge(args, &all, err);
+    enum ink_status status = ink_train_keeping_begin(ctx, args, &run.keeping, &all, err);
 
-    if (status != INK_OK)
-        return status;
     ink_session_new_view_id(ctx->session, run.display_id);
-    status = check_folder(&all, "save", err);
+    if (status == INK_OK)
+        status = check_folder(&all, "save", err);
     if (status == INK_OK)
         status = check_folder(&all, "log", err);
     if (status == INK_OK)
         status = ink_train_data_load(ctx, &all, &run.train, &run.validation, err);
     run.loaded_ns = ink_clock_ns();
     if (status == INK_OK)
-        status = load_start(&run, err);
+        status = find_start(&run, err);
     if (status == INK_OK)
         status = train(&run, out_bundle, err);
+    ink_train_keeping_end(&run.keeping);
     ink_snapshot_unref(run.start);
     ink_dataset_unref(run.train);
     ink_dataset_unref(run.validation);
@@ -376,7 +418,8 @@ const struct ink_command ink_command_train = {
     .help = "Weights start afresh from --seed; --continue goes on from those there are. While\n"
             "it runs, the newest weights are the session's network: draw and watch it learn.\n"
             "Ctrl-C or the stop button ends it; the best weights so far stay in use. Weights\n"
-            "are kept by --save, or later by 'model save'.\n"
+            "are kept by --save, or later by 'model save'. With --checkpoints a run that was\n"
+            "stopped or killed goes on with --resume, to the same weights.\n"
             "\n"
             "  train --model keras --epochs 3\n"
             "  train --data mnist,strokes --augment full --average 0.999\n"
@@ -384,6 +427,8 @@ const struct ink_command ink_command_train = {
             "  train --recipe sprint --seed 3\n"
             "  train --model conv1 --epochs 20 --until 98 --metrics run.jsonl\n"
             "  train --config mine.json --save again.safetensors\n"
+            "  train --checkpoints run --epochs 100\n"
+            "  train --resume run\n"
             "\n"
             "The best epoch is chosen on the validation data, by default the test half: to\n"
             "report an accuracy that was not chosen, hold pictures out (--validation 5000)\n"

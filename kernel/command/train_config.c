@@ -17,8 +17,13 @@
 #include "model/optimizer.h"
 #include "model/schedule.h"
 
-/* Options that say where results go, and those that name a file of options. */
-static const char *const places[] = {"config", "recipe", "save", "log", "metrics", "tensorboard"};
+/* Options that say where results go, and those that name a source of options. */
+static const char *const places[] = {"config",  "recipe",      "save",        "log",
+                                     "metrics", "tensorboard", "checkpoints", "resume"};
+
+/* Options that may be given anew when a run goes on: they do not change what comes out. */
+static const char *const free_options[] = {"resume",  "checkpoint-every", "save",       "log",
+                                           "metrics", "metrics-every",    "tensorboard"};
 
 /* An object of options that is being read. */
 struct source {
@@ -30,12 +35,24 @@ struct source {
 };
 
 static bool
-is_place(const char *name)
+is_one_of(const char *name, const char *const *list, size_t count)
 {
-    for (size_t i = 0; i < INK_COUNT(places); i++)
-        if (strcmp(places[i], name) == 0)
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(list[i], name) == 0)
             return true;
     return false;
+}
+
+static bool
+is_place(const char *name)
+{
+    return is_one_of(name, places, INK_COUNT(places));
+}
+
+static bool
+is_free(const char *name)
+{
+    return is_one_of(name, free_options, INK_COUNT(free_options));
 }
 
 /* Whether commas part the option's value: --data NAME,... */
@@ -203,7 +220,8 @@ take_object(struct source *source, const char *text, size_t size, struct ink_err
             index++;
         if (index == INK_TRAIN_OPTION_COUNT)
             return unknown_member(source, name, err);
-        if (strcmp(name, "config") == 0 || (source->is_recipe && is_place(name)))
+        if (strcmp(name, "config") == 0 || strcmp(name, "resume") == 0 ||
+            (source->is_recipe && is_place(name)))
             return ink_fail(err, INK_BADARG, "%s: %s: cannot be given here", source->label, name);
         status = take_member(source, index, value, err);
     }
@@ -338,6 +356,39 @@ ink_train_config_merge(const struct ink_args *given, struct ink_args *out_args, 
     return INK_OK;
 }
 
+enum ink_status
+ink_train_config_check_resume(const struct ink_args *given, struct ink_err *err)
+{
+    for (size_t i = 0; i < INK_TRAIN_OPTION_COUNT; i++)
+        if (given->value[i] && !is_free(ink_train_option[i].name))
+            return ink_fail(err, INK_BADARG,
+                            "--%s: cannot be given with --resume, which goes on with the options "
+                            "that the run began with",
+                            ink_train_option[i].name);
+    return INK_OK;
+}
+
+enum ink_status
+ink_train_config_resume(const struct ink_args *given, const char *kept, struct ink_args *out_args,
+                        struct ink_err *err)
+{
+    INK_CLEANUP(ink_args_fini) struct ink_args args = {.command = given->command};
+    bool is_decided[INK_TRAIN_OPTION_COUNT] = {0};
+    struct source source = {.label = "the checkpoint", .args = &args, .is_decided = is_decided};
+    enum ink_status status = copy_given(given, &args, err);
+
+    if (status != INK_OK)
+        return status;
+    for (size_t i = 0; i < INK_TRAIN_OPTION_COUNT; i++)
+        is_decided[i] = given->value[i] != NULL;
+    status = take_object(&source, kept, strlen(kept), err);
+    if (status != INK_OK)
+        return status;
+    *out_args = args;
+    args = (struct ink_args){.command = args.command}; /* given away */
+    return INK_OK;
+}
+
 /* ---- writing ---- */
 
 static void
@@ -432,4 +483,23 @@ ink_train_config_save(const struct ink_args *args, const char *weights, const ch
         status = print_lines(json, &text, err);
     return status == INK_OK ? ink_file_write(ink_buf_text(&path), text.bytes, text.size, err)
                             : status;
+}
+
+enum ink_status
+ink_train_config_keep(const struct ink_args *args, const char *data, struct ink_buf *text,
+                      struct ink_err *err)
+{
+    INK_CLEANUP(ink_json_destroy)
+    struct ink_json *json = ink_train_config_to_json(args, ink_args_text(args, "model"), data,
+                                                     (int)ink_args_int(args, "threads"));
+    enum ink_status status;
+
+    for (size_t i = 0; i < INK_TRAIN_OPTION_COUNT; i++) {
+        const struct ink_option *option = &ink_train_option[i];
+
+        if (args->value[i] && is_free(option->name) && strcmp(option->name, "resume") != 0)
+            set_option(json, args, option);
+    }
+    status = ink_json_print(json, text, err);
+    return status == INK_OK ? ink_buf_check(text, err) : status;
 }

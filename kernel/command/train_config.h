@@ -48,4 +48,26 @@ INK_MUST_CHECK enum ink_status ink_train_config_save(const struct ink_args *args
 struct ink_json *ink_train_config_to_json(const struct ink_args *args, const char *model,
                                           const char *data, int threads);
 
+/*
+ * All options of a run as text, for ink_train_config_resume.
+ *
+ *   args   merged
+ *   data   the names that are learned from
+ */
+INK_MUST_CHECK enum ink_status ink_train_config_keep(const struct ink_args *args, const char *data,
+                                                     struct ink_buf *text, struct ink_err *err);
+
+/* Whether nothing is given beside --resume that could change what comes out. Errors: INK_BADARG. */
+INK_MUST_CHECK enum ink_status ink_train_config_check_resume(const struct ink_args *given,
+                                                             struct ink_err *err);
+
+/*
+ * The options of a run that goes on: those kept, but for what is given anew.
+ *
+ * Errors   as ink_train_config_merge;  Memory: copies; ink_args_fini
+ */
+INK_MUST_CHECK enum ink_status ink_train_config_resume(const struct ink_args *given,
+                                                       const char *kept, struct ink_args *out_args,
+                                                       struct ink_err *err);
+
 #endif

@@ -101,6 +101,12 @@ const struct ink_option ink_train_option[] = { /* as many as the header says */
      .help = "of metrics and tensorboard: means over so many steps"},
     {.name = "log", .type = INK_OPTION_TEXT, .metavar = "FILE", .kind = INK_WORD_FILE,
      .help = "write the command and one line an epoch there"},
+    {.name = "checkpoints", .type = INK_OPTION_TEXT, .metavar = "DIR", .kind = INK_WORD_FILE,
+     .help = "keep the state of the run in this folder, so that --resume can go on with it"},
+    {.name = "checkpoint-every", .type = INK_OPTION_TEXT, .metavar = "N|TIME", .fallback = "60s",
+     .help = "write a checkpoint every N steps, or every 30s, 5m, 1h; the newest three are kept"},
+    {.name = "resume", .type = INK_OPTION_TEXT, .metavar = "DIR", .kind = INK_WORD_FILE,
+     .help = "go on with a run that was stopped, from its newest checkpoint and with its options"},
 };
 /* clang-format on */
 _Static_assert(INK_COUNT(ink_train_option) == INK_TRAIN_OPTION_COUNT, "a row more or less");
