@@ -12,22 +12,30 @@ struct spread {
     int top, left, step;
 };
 
+/* With a step of 1 only the frame is set to zero. */
 static void
 spread_picture(const float *x, struct ink_shape shape, struct spread to, float *out)
 {
-    size_t channels = ink_channels_of(shape);
+    size_t channels = ink_channels_of(shape), size = (size_t)shape.width * channels;
+    size_t width = (size_t)to.width * channels, left = (size_t)to.left * channels;
+    size_t right = width - left - size, top = (size_t)to.top * width;
 
-    memset(out, 0, (size_t)to.height * (size_t)to.width * channels * sizeof(*out));
-    for (int row = 0; row < shape.height; row++) {
-        const float *from = x + (size_t)row * (size_t)shape.width * channels;
-        float *at = out + (size_t)((to.top + row * to.step) * to.width + to.left) * channels;
-
-        if (to.step == 1)
-            memcpy(at, from, (size_t)shape.width * channels * sizeof(*at));
-        for (int column = 0; to.step > 1 && column < shape.width; column++)
-            memcpy(at + (size_t)(column * to.step) * channels, from + (size_t)column * channels,
-                   channels * sizeof(*at));
+    if (to.step > 1) {
+        memset(out, 0, (size_t)to.height * width * sizeof(*out));
+        for (int row = 0; row < shape.height; row++)
+            for (int column = 0; column < shape.width; column++, x += channels)
+                memcpy(out + top + (size_t)row * (size_t)to.step * width + left +
+                           (size_t)column * (size_t)to.step * channels,
+                       x, channels * sizeof(*out));
+        return;
     }
+    memset(out, 0, (top + left) * sizeof(*out));
+    out += top + left;
+    for (int row = 0; row < shape.height; row++, x += size, out += width) {
+        memcpy(out, x, size * sizeof(*out));
+        memset(out + size, 0, (right + (row + 1 < shape.height ? left : 0)) * sizeof(*out));
+    }
+    memset(out - left, 0, (size_t)(to.height - to.top - shape.height) * width * sizeof(*out));
 }
 
 /* Input picture n of a conv, with its padding. */
@@ -88,33 +96,53 @@ ink_run_conv(const struct ink_run *run, const struct ink_plan_node *at, const fl
 
 /* ---- backward ---- */
 
+/* Through the relu that the way forward did too, and to the biases, of picture n: dy is changed. */
 static void
-backward_conv(const struct ink_run *run, const struct ink_plan_node *at, const float *dy, float *dx)
+backward_output(const struct ink_run *run, const struct ink_plan_node *at, float *dy, size_t n)
+{
+    size_t pixels = ink_pixels_of(at->out), channels = ink_channels_of(at->out);
+    int index = (int)(at - run->plan->node);
+    const float *y = ink_net_value(run->plan, run->workspace, index, (int)n);
+
+    if (at->has_relu && at->node->has_bias)
+        run->kernels->gate(pixels, channels, y, dy, run->gradient + at->bias_at);
+    else if (at->has_relu)
+        run->kernels->activate_backward(INK_OP_RELU, 0, pixels * channels, y, dy, dy);
+    else if (at->node->has_bias)
+        run->kernels->sum_pixels(pixels, channels, dy, run->gradient + at->bias_at);
+}
+
+static void
+backward_input(const struct ink_run *run, const struct ink_plan_node *at, const float *dy,
+               float *dx, size_t n)
+{
+    const float *turned_weights = run->turned + at->turned_at, *spread;
+
+    dx += n * ink_shape_count(at->in);
+    if (at->conv.stride > 1) {
+        ink_run_strided_back(run, at, dy + n * ink_shape_count(at->out), dx);
+        return;
+    }
+    spread = padded_gradient(run, at, dy, n);
+    if (at->adds[0])
+        run->kernels->conv_add(&at->turned, spread, turned_weights, dx);
+    else
+        run->kernels->conv(&at->turned, spread, turned_weights, NULL, false, dx);
+}
+
+static void
+backward_conv(const struct ink_run *run, const struct ink_plan_node *at, float *dy, float *dx)
 {
     const float *x = ink_run_value(run, at->node->input[0]);
-    const float *turned_weights = run->turned + at->turned_at;
+    size_t size = ink_shape_count(at->out);
 
-    ink_run_bias_back(run, at, dy);
+    memset(run->gradient + at->bias_at, 0, ink_panel_channels(at) * sizeof(*run->gradient));
     for (size_t n = 0; n < (size_t)run->count && !ink_run_is_cancelled(run); n++) {
-        const float *spread;
-
-        run->kernels->conv_weights(&at->conv, padded_input(run, at, x, n),
-                                   dy + n * ink_shape_count(at->out), n > 0,
+        backward_output(run, at, dy + n * size, n);
+        run->kernels->conv_weights(&at->conv, padded_input(run, at, x, n), dy + n * size, n > 0,
                                    run->gradient + at->weight_at);
-        if (!dx)
-            continue;
-        if (at->conv.stride > 1) {
-            ink_run_strided_back(run, at, dy + n * ink_shape_count(at->out),
-                                 dx + n * ink_shape_count(at->in));
-            continue;
-        }
-        spread = padded_gradient(run, at, dy, n);
-        if (at->adds[0])
-            run->kernels->conv_add(&at->turned, spread, turned_weights,
-                                   dx + n * ink_shape_count(at->in));
-        else
-            run->kernels->conv(&at->turned, spread, turned_weights, NULL, false,
-                               dx + n * ink_shape_count(at->in));
+        if (dx)
+            backward_input(run, at, dy, dx, n);
     }
 }
 
@@ -165,8 +193,7 @@ backward_pooled(const struct ink_run *run, const struct ink_plan_node *at, const
 }
 
 void
-ink_run_conv_back(const struct ink_run *run, const struct ink_plan_node *at, const float *dy,
-                  float *dx)
+ink_run_conv_back(const struct ink_run *run, const struct ink_plan_node *at, float *dy, float *dx)
 {
     if (at->pooled >= 0)
         backward_pooled(run, at, dy, dx);

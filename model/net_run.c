@@ -81,8 +81,8 @@ forward_dropout(const struct ink_run *run, const struct ink_plan_node *at, const
     }
 }
 
-static void
-forward_node(const struct ink_run *run, int index)
+void
+ink_run_forward(const struct ink_run *run, int index)
 {
     const struct ink_plan_node *at = &run->plan->node[index];
     const float *x = ink_run_value(run, at->node->input[0]);
@@ -140,7 +140,7 @@ ink_net_forward(const struct ink_plan *plan, const struct ink_kernels *kernels, 
     assert(count <= workspace->capacity);
     workspace->count = count;
     for (int i = 1; i < plan->node_count && !ink_run_is_cancelled(&run); i++)
-        forward_node(&run, i);
+        ink_run_forward(&run, i);
 }
 
 /* ---- backward: from the gradient of a node's output to those of its parameters and inputs ---- */
@@ -217,25 +217,27 @@ backward_plain(const struct ink_run *run, int index, const float *dy, float *dx)
                                         ink_run_value(run, index), dy, dx);
 }
 
-/* A relu that batch norm does itself, both ways. */
+/* A relu that batch norm or a convolution does itself, both ways. */
 static bool
-is_norm_relu(const struct ink_plan *plan, const struct ink_plan_node *at)
+is_joined_relu(const struct ink_plan *plan, const struct ink_plan_node *at)
 {
-    return at->node->op == INK_OP_RELU &&
-           plan->node[at->node->input[0]].node->op == INK_OP_BATCHNORM;
+    enum ink_op maker = plan->node[at->node->input[0]].node->op;
+
+    return at->node->op == INK_OP_RELU && (maker == INK_OP_BATCHNORM || maker == INK_OP_CONV);
 }
 
-static void
-backward_node(const struct ink_run *run, int index)
+void
+ink_run_backward(const struct ink_run *run, int index)
 {
     const struct ink_plan_node *at = &run->plan->node[index];
     int input = at->node->input[0];
-    const float *dy = ink_run_gradient(run, index);
-    float *dx = run->plan->node[input].needs_gradient ? ink_run_gradient(run, input) : NULL;
     enum ink_op op = at->node->op;
+    float *dy, *dx;
 
-    if (at->is_pooled_away)
+    if (!at->needs_gradient || at->is_pooled_away)
         return;
+    dy = ink_run_gradient(run, index);
+    dx = run->plan->node[input].needs_gradient ? ink_run_gradient(run, input) : NULL;
     if (op == INK_OP_CONV) {
         ink_run_conv_back(run, at, dy, dx);
     } else if (op == INK_OP_DENSE) {
@@ -245,7 +247,7 @@ backward_node(const struct ink_run *run, int index)
     } else if (op == INK_OP_MAXPOOL || op == INK_OP_AVGPOOL || op == INK_OP_GLOBALPOOL) {
         if (dx)
             backward_pool(run, at, dy, dx);
-    } else if (at->is_alias && (op == INK_OP_FLATTEN || is_norm_relu(run->plan, at))) {
+    } else if (at->is_alias && (op == INK_OP_FLATTEN || is_joined_relu(run->plan, at))) {
         return;
     } else if (dx && at->adds[0]) {
         backward_plain(run, index, dy, run->workspace->extra);
@@ -272,8 +274,7 @@ ink_net_backward(const struct ink_plan *plan, const struct ink_kernels *kernels,
 
     assert(plan->use == INK_USE_TRAIN);
     for (int i = plan->node_count - 1; i > 0 && !ink_run_is_cancelled(&run); i--)
-        if (plan->node[i].needs_gradient)
-            backward_node(&run, i);
+        ink_run_backward(&run, i);
 }
 
 void

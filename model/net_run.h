@@ -71,7 +71,7 @@ ink_run_is_cancelled(const struct ink_run *run)
  * the input's into dx unless that is NULL. */
 void ink_run_conv(const struct ink_run *run, const struct ink_plan_node *at, const float *x,
                   float *y);
-void ink_run_conv_back(const struct ink_run *run, const struct ink_plan_node *at, const float *dy,
+void ink_run_conv_back(const struct ink_run *run, const struct ink_plan_node *at, float *dy,
                        float *dx);
 void ink_run_dense(const struct ink_run *run, const struct ink_plan_node *at, const float *x,
                    float *y);
@@ -80,6 +80,10 @@ void ink_run_dense_back(const struct ink_run *run, const struct ink_plan_node *a
 
 /* The gradients of a conv's or dense layer's biases: zero where it has none. */
 void ink_run_bias_back(const struct ink_run *run, const struct ink_plan_node *at, const float *dy);
+
+/* One node, forward and backward, as ink_net_forward and ink_net_backward have them in turn. */
+void ink_run_forward(const struct ink_run *run, int index);
+void ink_run_backward(const struct ink_run *run, int index);
 
 /* A convolution with a stride: one picture's dx from its dy. */
 void ink_run_strided_back(const struct ink_run *run, const struct ink_plan_node *at,

@@ -135,6 +135,10 @@ struct ink_kernels {
     /* Move every edge outwards by `reach` pixels, 0..1: the largest value on a circle of that
      * radius, at 8 of its points, read off between pixels. */
     void (*thicken)(float reach, float *pixels);
+    /* Back through a relu, and the bias before it: dy = y > 0 ? dy : 0, out[channels] += its sum.
+     */
+    void (*gate)(size_t pixels, size_t channels, const float *y, float *dy, float *out);
+
     /* relu, leakyrelu, sigmoid, tanh; y may be x. Backward: dx = dy * f'(from y); dx may be dy. */
     void (*activate)(enum ink_op op, float slope, size_t count, const float *x, float *y);
     void (*activate_backward)(enum ink_op op, float slope, size_t count, const float *y,

@@ -243,6 +243,14 @@ pixels(size_t count, const uint8_t *row, float *x)
 }
 
 static void
+gate(size_t pixels, size_t channels, const float *y, float *dy, float *out)
+{
+    for (size_t i = 0; i < pixels * channels; i++)
+        dy[i] = y[i] > 0 ? dy[i] : 0;
+    sum_pixels(pixels, channels, dy, out);
+}
+
+static void
 activate(enum ink_op op, float slope, size_t count, const float *x, float *y)
 {
     for (size_t i = 0; i < count; i++) {
@@ -543,6 +551,7 @@ const struct ink_kernels ink_kernels_reference = {
     .pooled_input = pooled_input,
     .pooled_bias = pooled_bias,
     .sum_pixels = sum_pixels,
+    .gate = gate,
     .pixels = pixels,
     .warp = ink_reference_warp,
     .spread = ink_reference_spread,

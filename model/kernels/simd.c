@@ -32,6 +32,47 @@ pixels(size_t count, const uint8_t *restrict row, float *restrict x)
         x[i] = (float)row[i] / 255.0F;
 }
 
+/* Up to four vectors of channels, down the picture. */
+ALWAYS_INLINE void
+gate_vectors(const int vectors, size_t pixels, size_t channels, const float *y, float *dy,
+             float *out)
+{
+    vec sum[4];
+
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; v++)
+        sum[v] = load(out + v * LANES);
+    for (size_t i = 0; i < pixels; i++, y += channels, dy += channels)
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) {
+            vec gradient = choose(load(y + v * LANES) > 0, load(dy + v * LANES), (vec){0});
+
+            sum[v] += gradient;
+            store(dy + v * LANES, gradient);
+        }
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; v++)
+        store(out + v * LANES, sum[v]);
+}
+
+static void
+gate(size_t pixels, size_t channels, const float *y, float *dy, float *out)
+{
+    size_t c = 0;
+
+    for (; c + 4 * LANES <= channels; c += 4 * LANES)
+        gate_vectors(4, pixels, channels, y + c, dy + c, out + c);
+    for (; c + 2 * LANES <= channels; c += 2 * LANES)
+        gate_vectors(2, pixels, channels, y + c, dy + c, out + c);
+    for (; c + LANES <= channels; c += LANES)
+        gate_vectors(1, pixels, channels, y + c, dy + c, out + c);
+    for (; c < channels; c++)
+        for (size_t i = c; i < pixels * channels; i += channels) {
+            dy[i] = y[i] > 0 ? dy[i] : 0;
+            out[c] += dy[i];
+        }
+}
+
 static void
 activate(enum ink_op op, float slope, size_t count, const float *x, float *y)
 {
@@ -401,6 +442,7 @@ const struct ink_kernels INK_PASTE(ink_kernels_, INK_SIMD) = {
     .pooled_input = INK_SIMD_NAME(pooled_input),
     .pooled_bias = INK_SIMD_NAME(pooled_bias),
     .sum_pixels = sum_pixels,
+    .gate = gate,
     .pixels = pixels,
     .warp = INK_SIMD_NAME(warp),
     .spread = INK_SIMD_NAME(spread),

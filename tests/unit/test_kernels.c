@@ -460,6 +460,12 @@ check_norms(const struct ink_kernels *fast, const struct ink_kernels *reference,
     reference->sum_pixels(pixels, channels, x, sums);
     fast->sum_pixels(pixels, channels, x, sums_got);
     assert_near(fast->name, "sum_pixels", sums_got, sums, channels, 3 * allowed);
+    memcpy(want, dy, count * sizeof(*want));
+    memcpy(got, dy, count * sizeof(*got));
+    reference->gate(pixels, channels, x, want, sums);
+    fast->gate(pixels, channels, x, got, sums_got);
+    assert_near(fast->name, "gate", got, want, count, 0);
+    assert_near(fast->name, "gate: sums", sums_got, sums, channels, 5 * allowed);
     for (int relu = 0; relu < 2; relu++) {
         norm.is_relu = relu;
         reference->norm_sums(&norm, pixels, x, dy, sums);

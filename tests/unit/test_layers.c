@@ -50,6 +50,8 @@ static const struct {
      "image: input 1x28x28\nsmall: avgpool 3x3 stride=2\nc: conv 3 2x2\nt: tanh\nd: conv 5 2x1 "
      "stride=3\n"
      "u: tanh\ng: conv 4 3x3 stride=4 pad=1\nf: flatten\ne: dense 10\n"},
+    {"conv, flat and tall windows", HEAD "c: conv 4 1x3 pad=0\nt: tanh\nd: conv 17 3x1\nu: "
+                                         "tanh\ng: conv 5 1x2\nf: flatten\ne: dense 10\n"},
     {"relu", HEAD "c: conv 4 3x3\nr: relu\nd: conv 4 3x3\ns: relu\nf: flatten\ne: dense 10\n"},
     {"leakyrelu", HEAD "c: conv 4 3x3\nl: leakyrelu 0.3\nf: flatten\ne: dense 10\n"},
     {"sigmoid", HEAD "c: conv 4 3x3\ns: sigmoid\nd: conv 4 3x3\nf: flatten\ne: dense 10\n"},
