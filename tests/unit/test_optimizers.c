@@ -111,7 +111,7 @@ stepped(const struct ink_train_options *o, double w, double g, int t, double *a,
         step = *a / (1 - pow(o->beta1, t)) / (sqrt(*b / (1 - pow(o->beta2, t))) + o->epsilon);
         return w - o->learning_rate * step;
     }
-    return NAN;
+    return (double)NAN;
 }
 
 static struct numbers

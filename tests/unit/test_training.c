@@ -206,6 +206,44 @@ explosions_stop(void **state)
     }
 }
 
+/* A loss of just below the limit is learned from, one above is not; class weights raise it. */
+static void
+the_limit_of_a_loss_is_sharp(void **state)
+{
+    static const struct {
+        double loss, weight;
+        bool is_fine;
+    } table[] = {
+        {INK_TRAIN_LOSS_MAX - 1, 1, true},
+        {INK_TRAIN_LOSS_MAX + 1, 1, false},
+        {INK_TRAIN_LOSS_MAX - 1, 5, true},
+        {INK_TRAIN_LOSS_MAX + 1, 5, false},
+    };
+    INK_CLEANUP(ink_dataset_unrefp) struct ink_dataset *train = columns(20, 1);
+    INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *start = fresh(plain_net);
+    struct ink_snapshot *edited = (struct ink_snapshot *)(uintptr_t)start;
+    struct ink_train_options options = quick();
+
+    (void)state;
+    options.epochs = 1;
+    options.learning_rate = 1e-6;
+    memset(train->labels, 1, train->count);
+    memset(ink_snapshot_edit_weights(edited, 3), 0, 490 * sizeof(float));
+    for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+        struct ink_train_result result = {0};
+        struct ink_err err;
+        enum ink_status status;
+
+        options.class_weight[1] = table[i].weight;
+        ink_snapshot_edit_biases(edited, 3)[0] = (float)table[i].loss; /* and a 1 is never a 0 */
+        status = ink_train_run(start, train, NULL, &options, NULL, NULL, &result, &err);
+        assert_int_equal(status, table[i].is_fine ? INK_OK : INK_BADDATA);
+        if (!table[i].is_fine)
+            assert_non_null(strstr(err.message, "e+04 at step 1: try a learning rate below 1e-06"));
+        ink_snapshot_unref(result.best);
+    }
+}
+
 /* Sane weights that were handed out are better than those of the start. */
 static void
 an_explosion_leaves_the_last_sane_weights(void **state)
@@ -290,6 +328,7 @@ main(void)
         cmocka_unit_test(it_ends_early),
         cmocka_unit_test(every_step_is_told),
         cmocka_unit_test(explosions_stop),
+        cmocka_unit_test(the_limit_of_a_loss_is_sharp),
         cmocka_unit_test(an_explosion_leaves_the_last_sane_weights),
         cmocka_unit_test(clipping_does_not_hide_infinity),
         cmocka_unit_test(classes_are_balanced),
