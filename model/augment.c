@@ -75,7 +75,7 @@ warp_row(const struct ink_augment *augment, struct ink_rng *rng, const uint8_t *
 {
     const struct ink_kernels *kernels = ink_kernels();
     float source[PADDED_SIDE * PADDED_SIDE] = {0}, pixels[INK_PICTURE_SIZE];
-    float field[2 * SIDE * PADDED_SIDE];
+    float field[2][SIDE * PADDED_SIDE];
     struct ink_warp warp;
 
     kernels->pixels(INK_PICTURE_SIZE, row, pixels);
@@ -84,10 +84,10 @@ warp_row(const struct ink_augment *augment, struct ink_rng *rng, const uint8_t *
                SIDE * sizeof(*pixels));
     draw_warp(augment, rng, &warp);
     if (augment->elastic > 0) {
-        draw_field(augment->elastic, rng, field);
-        draw_field(augment->elastic, rng, field + SIDE * PADDED_SIDE);
+        draw_field(augment->elastic, rng, field[0]);
+        draw_field(augment->elastic, rng, field[1]);
     }
-    kernels->warp(&warp, source, augment->elastic > 0 ? field : NULL, out_pixels);
+    kernels->warp(&warp, source, augment->elastic > 0 ? field[0] : NULL, out_pixels);
 }
 
 /* ---- pen width ---- */

@@ -38,6 +38,7 @@ ink_schedule_rate(const struct ink_train_options *options, int64_t step, int64_t
     double at = step_count > 1 ? (double)(step - 1) / last : 0; /* 0..1 */
     double top = ink_schedule_warm_up(options);                 /* where it is highest, 0..1 */
     int64_t epoch = (step - 1) * options->epochs / step_count;  /* from 0 */
+    int64_t falls = epoch / options->step_every;
 
     if (top > 1) /* a number of steps */
         top = last > 0 && top < last ? top / last : 1;
@@ -48,6 +49,6 @@ ink_schedule_rate(const struct ink_train_options *options, int64_t step, int64_t
     if (options->schedule == INK_COSINE && at >= top && top < 1)
         return cosine(rate, 0, (at - top) / (1 - top));
     if (options->schedule == INK_STEP)
-        return rate * pow(options->step_factor, (double)(epoch / options->step_every));
+        return rate * pow(options->step_factor, (double)falls);
     return rate;
 }

@@ -24,7 +24,7 @@ ink_reference_warp(const struct ink_warp *warp, const float *source, const float
 
     for (int y = 0; y < SIDE; y++)
         for (int x = 0; x < SIDE; x++) {
-            const float *bend = field ? field + y * STRIDE + x : NULL;
+            const float *bend = field ? &field[y * STRIDE + x] : NULL;
             double from_x = (double)warp->x0 + (double)warp->xx * x + (double)warp->xy * y;
             double from_y = (double)warp->y0 + (double)warp->yx * x + (double)warp->yy * y;
             const float *corner;
