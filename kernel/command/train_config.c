@@ -102,16 +102,21 @@ wrong_type(const struct source *source, const struct ink_option *option,
                     ink_buf_text(&got), ink_buf_text(&want));
 }
 
-/* A text or number as a word of the command line; false for anything else. */
+/* A text or number as a word of the command line; false for anything else. A number that was
+ * parsed is printed with 15 digits: made anew it has all that it needs. */
 static bool
 put_word(const struct ink_json *value, bool is_number_fine, struct ink_buf *word)
 {
-    if (ink_json_is_string(value))
+    INK_CLEANUP(ink_json_destroy) struct ink_json *number = NULL;
+
+    if (ink_json_is_string(value)) {
         ink_buf_puts(word, ink_json_string(value, ""));
-    else if (ink_json_is_number(value) && is_number_fine)
-        return ink_json_print(value, word, NULL) == INK_OK;
-    else
+        return true;
+    }
+    if (!ink_json_is_number(value) || !is_number_fine)
         return false;
+    number = ink_json_from_double(ink_json_number(value, 0));
+    word->is_broken |= ink_json_print(number, word, NULL) != INK_OK;
     return true;
 }
 

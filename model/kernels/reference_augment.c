@@ -32,7 +32,7 @@ ink_reference_warp(const struct ink_warp *warp, const float *source, const float
 
             from_x = between(from_x + (bend ? (double)bend[0] : 0), 0, last);
             from_y = between(from_y + (bend ? (double)bend[SIDE * STRIDE] : 0), 0, last);
-            corner = &source[(int)from_y * STRIDE + (int)from_x];
+            corner = &source[(size_t)from_y * STRIDE + (size_t)from_x];
             from_x -= floor(from_x);
             from_y -= floor(from_y);
             upper = (1 - from_x) * (double)corner[0] + from_x * (double)corner[1];

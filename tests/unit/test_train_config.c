@@ -217,6 +217,79 @@ recipes_are_whole(void **state)
     }
 }
 
+/* A random value of an option as a word; false for those that are words themselves. */
+static bool
+put_random(struct ink_rng *rng, const struct ink_option *option, struct ink_buf *word)
+{
+    double value = option->min + (double)ink_rng_float(rng) * (option->max - option->min);
+    const char *at = option->choices;
+
+    switch (option->type) {
+    case INK_OPTION_INT:
+        ink_buf_printf(word, "%.0f", floor(value));
+        return true;
+    case INK_OPTION_REAL:
+        ink_buf_printf(word, "%.17g", value);
+        return true;
+    case INK_OPTION_CHOICE:
+        for (uint32_t skip = ink_rng_below(rng, 9); skip > 0; skip--)
+            at = strchr(at, '|') ? strchr(at, '|') + 1 : option->choices;
+        ink_buf_append(word, at, strcspn(at, "|"));
+        return true;
+    case INK_OPTION_FLAG:
+    case INK_OPTION_TEXT:
+        break;
+    }
+    return false;
+}
+
+static void
+put_config(const struct ink_args *args, struct ink_buf *text)
+{
+    INK_CLEANUP(ink_json_destroy)
+    struct ink_json *json = ink_train_config_to_json(args, "softmax", "tiny.jsonl", 3);
+    struct ink_err err;
+
+    assert_ok(ink_json_print(json, text, &err), &err);
+}
+
+/* Any options, written and read: the same options, every number to the last bit. */
+static void
+random_options_come_back(void **state)
+{
+    struct ink_rng rng;
+
+    (void)state;
+    ink_rng_init(&rng, 12, 0);
+    for (int round = 0; round < 100; round++) {
+        INK_CLEANUP(ink_args_fini) struct ink_args args = {.command = ink_command_find("train")};
+        INK_CLEANUP(ink_args_fini) struct ink_args back = {.command = ink_command_find("train")};
+        INK_CLEANUP(ink_buf_fini) struct ink_buf one = {0}, two = {0};
+        struct ink_train_options before, after;
+        struct ink_err err;
+
+        assert_ok(ink_args_parse(args.command, NULL, 0, &args, &err), &err);
+        for (size_t i = 0; i < INK_TRAIN_OPTION_COUNT; i++) {
+            INK_CLEANUP(ink_buf_fini) struct ink_buf word = {0};
+
+            if (ink_rng_below(&rng, 2) && put_random(&rng, &ink_train_option[i], &word))
+                args.value[i] = ink_buf_take(&word);
+        }
+        put_config(&args, &one);
+        assert_ok(merge(ink_buf_text(&one), from_file, 2, &back, &err), &err);
+        put_config(&back, &two);
+        assert_string_equal(ink_buf_text(&one), ink_buf_text(&two));
+        before = ink_train_options_get(&args, NULL);
+        after = ink_train_options_get(&back, NULL);
+        assert_memory_equal(&before.learning_rate, &after.learning_rate, sizeof(double));
+        assert_memory_equal(&before.weight_decay, &after.weight_decay, sizeof(double));
+        assert_memory_equal(&before.augment, &after.augment, sizeof(before.augment));
+        assert_int_equal(before.seed, after.seed);
+        assert_int_equal(before.optimizer, after.optimizer);
+        assert_int_equal(before.schedule, after.schedule);
+    }
+}
+
 /* The written configuration names every option but the places, and is the same run to the bit. */
 static void
 what_is_written_repeats_the_run(void **state)
@@ -330,6 +403,7 @@ main(void)
         TEST(the_nearer_word_wins),
         TEST(a_file_may_name_a_recipe),
         TEST(recipes_are_whole),
+        TEST(random_options_come_back),
         TEST(what_is_written_repeats_the_run),
         TEST(a_network_of_ones_own),
         TEST(a_file_that_is_too_large),
