@@ -36,6 +36,7 @@
 struct ink_conv;
 
 struct ink_bf16 {
+    bool is_fast; /* faster than floats: the processor multiplies them */
     /* y[i] = bf16 of x[i] */
     void (*round)(size_t count, const float *x, uint16_t *y);
     /* x [rows][count] to y [ceil(rows/2)][count][2] */
@@ -46,6 +47,9 @@ struct ink_bf16 {
      * bias [panels][16] or NULL. */
     void (*conv)(const struct ink_conv *conv, const uint16_t *x, const uint16_t *w,
                  const float *bias, bool is_relu, bool is_added, float *y);
+    /* The same of stride 1 and the largest of each 2x2 outputs, as ink_kernels' conv_pooled. */
+    void (*conv_pooled)(const struct ink_conv *conv, const uint16_t *x, const uint16_t *w,
+                        const float *bias, bool is_relu, float *y, uint8_t *place);
     /* dw[panels][KH][KW][I][16] (+)= the gradient from one picture, x and dy in pairs. */
     void (*conv_weights)(const struct ink_conv *conv, const uint16_t *x, const uint16_t *dy,
                          bool is_added, float *dw);

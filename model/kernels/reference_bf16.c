@@ -80,6 +80,30 @@ conv(const struct ink_conv *form, const uint16_t *x, const uint16_t *w, const fl
         }
 }
 
+static void
+conv_pooled(const struct ink_conv *form, const uint16_t *x, const uint16_t *w, const float *bias,
+            bool is_relu, float *y, uint8_t *place)
+{
+    int width = form->out_width / 2, windows = form->out_height / 2 * width;
+
+    for (int i = 0; i < windows * form->out_channels; i++) {
+        int window = i / form->out_channels, out = i % form->out_channels, winner = 0;
+        int corner = window / width * 2 * form->out_width + window % width * 2;
+        double best = conv_at(form, x, w, corner, out);
+
+        for (int n = 1; n < 4; n++) {
+            double next = conv_at(form, x, w, corner + n / 2 * form->out_width + n % 2, out);
+
+            winner = next > best ? n : winner;
+            best = next > best ? next : best;
+        }
+        best += bias ? (double)bias[out] : 0;
+        y[i] = (float)(is_relu && best < 0 ? 0 : best);
+        if (place)
+            place[i] = (uint8_t)(is_relu && !(best > 0) ? INK_POOLED_DEAD : winner);
+    }
+}
+
 /* The gradient of the weight of input k (of a window's row i) and output `out`. */
 static double
 weight_gradient(const struct ink_conv *form, const uint16_t *x, const uint16_t *dy, int i, int k,
@@ -135,6 +159,7 @@ const struct ink_bf16 ink_bf16_reference = {
     .pair_rows = pair_rows,
     .pair_distance = pair_distance,
     .conv = conv,
+    .conv_pooled = conv_pooled,
     .conv_weights = conv_weights,
     .turn = turn,
 };

@@ -8,10 +8,9 @@
  * fewer loads than one of one panel and fourteen, which the processor's two
  * loads a cycle hold up.
  */
-#include <immintrin.h>
-#include <string.h>
+#include "model/kernels/simd_bf16.h"
 
-#include "model/kernels/simd.h"
+#include <string.h>
 
 /* Where a tile's numbers are; all strides in numbers of 16 bits, y's in floats. */
 struct tile {
@@ -21,28 +20,6 @@ struct tile {
     ptrdiff_t y_pixel, y_panel;
     bool is_added, is_relu;
 };
-
-ALWAYS_INLINE __m512i
-load_pairs(const uint16_t *from)
-{
-    return _mm512_loadu_si512(from);
-}
-
-ALWAYS_INLINE __m512
-dot(__m512 sum, const uint16_t *pair, __m512i weights)
-{
-    int both;
-
-    memcpy(&both, pair, sizeof(both));
-    return _mm512_dpbf16_ps(sum, (__m512bh)_mm512_set1_epi32(both), (__m512bh)weights);
-}
-
-/* The positive part; NaN stays, so that a broken network shows in its loss. */
-ALWAYS_INLINE __m512
-positive(__m512 x)
-{
-    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_NLT_UQ), x);
-}
 
 /* is_step_pair: a pair lies behind the other from step to step (forward), else from pixel to
  * pixel (the weights' gradient). */
@@ -313,10 +290,10 @@ round_numbers(size_t count, const float *x, uint16_t *y)
 ALWAYS_INLINE __m512i
 pairs_of(__m512 first, __m512 second)
 {
-    __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(first));
-    __m512i high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(second));
+    const __m512i zip = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24,
+                                         8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
 
-    return _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
+    return _mm512_permutexvar_epi16(zip, (__m512i)_mm512_cvtne2ps_pbh(second, first));
 }
 
 /* y[i][2] = x[i], second[i]; second may be NULL: zeros */
@@ -398,10 +375,12 @@ turn(size_t count, const float *w, uint16_t *y)
 
 extern const struct ink_bf16 ink_bf16_avx512;
 const struct ink_bf16 ink_bf16_avx512 = {
+    .is_fast = true,
     .round = round_numbers,
     .pair_rows = pair_rows,
     .pair_distance = pair_distance,
     .conv = conv,
+    .conv_pooled = ink_bf16_conv_pooled,
     .conv_weights = conv_weights,
     .turn = turn,
 };

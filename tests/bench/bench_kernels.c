@@ -38,6 +38,7 @@ static const struct {
 struct numbers {
     float *x, *w, *y, *dw;
     uint16_t *x16, *x_pairs, *w16, *dy_pairs;
+    uint8_t *place;
     size_t in, run, panels;
 };
 
@@ -50,7 +51,17 @@ now_s(void)
     return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
 
-enum form { FLOAT, FLOAT_WEIGHTS, BF16, BF16_ROUNDED, BF16_WEIGHTS, BF16_PAIRED, FORMS };
+enum form {
+    FLOAT,
+    FLOAT_POOLED,
+    FLOAT_WEIGHTS,
+    BF16,
+    BF16_ROUNDED,
+    BF16_POOLED,
+    BF16_WEIGHTS,
+    BF16_PAIRED,
+    FORMS
+};
 
 static void
 compute(const struct ink_kernels *kernels, const struct ink_conv *conv, struct numbers *n,
@@ -60,12 +71,16 @@ compute(const struct ink_kernels *kernels, const struct ink_conv *conv, struct n
 
     if (form == FLOAT)
         kernels->conv(conv, n->x, n->w, NULL, true, n->y);
+    else if (form == FLOAT_POOLED)
+        kernels->conv_pooled(conv, n->x, n->w, NULL, true, n->y, n->place);
     else if (form == FLOAT_WEIGHTS)
         kernels->conv_weights(conv, n->x, n->y, true, n->dw);
     if (form == BF16_ROUNDED)
         bf16->round(n->in, n->x, n->x16);
     if (form == BF16 || form == BF16_ROUNDED)
         bf16->conv(conv, n->x16, n->w16, NULL, true, false, n->y);
+    if (form == BF16_POOLED)
+        bf16->conv_pooled(conv, n->x16, n->w16, NULL, true, n->y, n->place);
     if (form == BF16_PAIRED) {
         bf16->pair_distance(n->in, (size_t)(conv->stride * conv->in_channels), n->x, n->x_pairs);
         bf16->pair_rows((size_t)(conv->out_height * conv->out_width), (size_t)conv->out_channels,
@@ -129,10 +144,17 @@ bench(const struct ink_kernels *kernels, const char *name, const struct ink_conv
     n.x_pairs = (uint16_t *)noise(n.in);
     n.w16 = (uint16_t *)noise(pairs);
     n.dy_pairs = (uint16_t *)noise(pixels * (size_t)conv->out_channels * 2);
+    n.place = (uint8_t *)noise(pixels * (size_t)conv->out_channels);
     kernels->bf16->round(2 * pairs, noise(2 * pairs), n.w16);
     printf("%-18s", name);
-    for (int form = 0; form < FORMS; form++)
-        printf(" %9.1f", gflops(kernels, conv, &n, (enum form)form));
+    for (int form = 0; form < FORMS; form++) {
+        bool is_pooled = form == FLOAT_POOLED || form == BF16_POOLED;
+
+        if (is_pooled && (conv->stride > 1 || conv->out_height < 2))
+            printf(" %9s", "-");
+        else
+            printf(" %9.1f", gflops(kernels, conv, &n, (enum form)form));
+    }
     printf("\n");
 }
 
@@ -145,8 +167,8 @@ main(void)
         printf("%s has no bf16\n", kernels->name);
         return 0;
     }
-    printf("GFLOP/s with %s\n%-18s %9s %9s %9s %9s %9s %9s\n", kernels->name, "", "float",
-           "weights", "bf16", "rounded", "weights", "paired");
+    printf("GFLOP/s with %s\n%-18s %9s %9s %9s %9s %9s %9s %9s %9s\n", kernels->name, "", "float",
+           "pooled", "weights", "bf16", "rounded", "pooled", "weights", "paired");
     for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++)
         bench(kernels, shapes[i].name, &shapes[i].conv);
     return 0;

@@ -266,9 +266,60 @@ check_conv(const struct ink_bf16 *bf16, const struct ink_conv *conv)
     free(dw_want);
 }
 
+/* With whole numbers up to 8 every sum is exact, so that the same one wins. */
+static void
+check_pooled(const struct ink_bf16 *bf16, const struct ink_conv *conv)
+{
+    const struct ink_bf16 *reference = the_reference();
+    struct numbers n;
+    size_t windows = (size_t)(conv->out_height / 2) * (size_t)(conv->out_width / 2), out;
+    size_t run = (size_t)(conv->kernel_width * conv->in_channels), rows;
+    uint8_t *place, *place_want;
+    float *want;
+
+    numbers_init(&n, conv);
+    rows = n.weights / 16 / run;
+    out = windows * n.outs;
+    want = copy_of(n.y, out + 16);
+    place = calloc(2, out + 16);
+    assert_non_null(place);
+    place_want = place + out + 16;
+    for (size_t i = 0; i < n.in; i++)
+        n.x[i] = roundf(n.x[i] * 8);
+    for (size_t i = 0; i < n.weights; i++)
+        n.w[i] = roundf(n.w[i] * 8);
+    for (size_t i = 0; i < n.outs; i++)
+        n.bias[i] = roundf(n.bias[i] * 8);
+    reference->round(n.in, n.x, n.x16);
+    for (size_t i = 0; i < rows; i++)
+        reference->pair_rows(run, 16, n.w + i * run * 16, n.w16 + i * ((run + 1) / 2) * 32);
+    for (int form = 0; form < 4; form++) {
+        bool is_relu = form % 2;
+        const float *bias = form / 2 ? n.bias : NULL;
+
+        reference->conv_pooled(conv, n.x16, n.w16, bias, is_relu, want, place_want);
+        bf16->conv_pooled(conv, n.x16, n.w16, bias, is_relu, n.y, place);
+        assert_near("conv_pooled", n.y, want, out + 16, (double)n.window * 64 * tolerance);
+        assert_memory_equal(place, place_want, out + 16);
+        memset(n.y, 0, out * sizeof(*n.y));
+        bf16->conv_pooled(conv, n.x16, n.w16, bias, is_relu, n.y, NULL);
+        assert_near("conv_pooled", n.y, want, out + 16, (double)n.window * 64 * tolerance);
+    }
+    numbers_fini(&n);
+    free(want);
+    free(place);
+}
+
 static void
 check_convs(const struct ink_bf16 *bf16)
 {
+    static const struct ink_conv pooled[] = {
+        {26, 32, 64, 3, 3, 1, 24, 24}, {28, 1, 32, 3, 3, 1, 26, 26}, {12, 3, 5, 5, 3, 1, 8, 10},
+        {9, 17, 40, 2, 3, 1, 5, 7},    {3, 2, 100, 2, 2, 1, 2, 2},   {20, 5, 16, 1, 3, 1, 3, 18},
+    };
+
+    for (size_t i = 0; i < sizeof(pooled) / sizeof(*pooled); i++)
+        check_pooled(bf16, &pooled[i]);
     for (size_t i = 0; i < sizeof(convs) / sizeof(*convs); i++)
         check_conv(bf16, &convs[i]);
 }
@@ -280,7 +331,8 @@ convolutions_agree(void **state)
     each_table(check_convs);
 }
 
-/* The layouts mean what the header says: the float kernels find the same but for rounding. */
+/* The layouts mean what the header says: the float kernels find the same but for rounding, and
+ * pooling is the largest of four. */
 static void
 floats_agree(void **state)
 {
@@ -301,6 +353,14 @@ floats_agree(void **state)
         reference->conv(&convs[i], n.x, n.w, n.bias, true, n.y);
         reference->bf16->conv(&convs[i], n.x16, n.w16, n.bias, true, false, y);
         assert_near("conv", y, n.y, n.out, (2 + sqrt((double)n.window)) * rounding);
+        if (convs[i].stride == 1 && convs[i].out_height > 1 && convs[i].out_width > 1) {
+            size_t windows = (size_t)(convs[i].out_height / 2 * (convs[i].out_width / 2));
+
+            reference->conv_pooled(&convs[i], n.x, n.w, n.bias, true, n.y, NULL);
+            reference->bf16->conv_pooled(&convs[i], n.x16, n.w16, n.bias, true, y, NULL);
+            assert_near("conv_pooled", y, n.y, windows * n.outs,
+                        (2 + sqrt((double)n.window)) * rounding);
+        }
         numbers_fini(&n);
         free(y);
         free(dw);
