@@ -6,15 +6,18 @@
 
 enum ink_status
 ink_answer_init(struct ink_answer *answer, const struct ink_snapshot *snapshot, int capacity,
-                struct ink_pool *pool, struct ink_err *err)
+                enum ink_precision precision, struct ink_pool *pool, struct ink_err *err)
 {
+    const struct ink_arch *arch = ink_snapshot_arch(snapshot);
     enum ink_status status;
 
     *answer = (struct ink_answer){.snapshot = ink_snapshot_ref(snapshot),
                                   .pool = pool,
                                   .capacity = capacity,
                                   .thread_count = pool ? ink_pool_thread_count(pool) : 1};
-    status = ink_plan_create(ink_snapshot_arch(snapshot), INK_USE_ANSWER, &answer->plan, err);
+    status = ink_precision_choose(precision, arch, ink_kernels(), &precision, err);
+    if (!status)
+        status = ink_plan_create(arch, INK_USE_ANSWER, precision, &answer->plan, err);
     if (!status) {
         answer->block = ink_floats(ink_plan_block_size(answer->plan));
         answer->workspace = calloc((size_t)answer->thread_count, sizeof(*answer->workspace));
@@ -66,7 +69,7 @@ answer_part(const struct job *job, struct ink_workspace *workspace, size_t first
     else
         ink_kernels()->pixels(count * INK_PICTURE_SIZE,
                               job->pictures.rows + first * INK_PICTURE_SIZE, input);
-    ink_net_forward(plan, ink_kernels(), job->answer->block, workspace, (int)count);
+    ink_net_forward(plan, ink_kernels(), job->answer->block, NULL, workspace, (int)count);
     scores = ink_net_scores(plan, workspace);
     for (size_t i = 0; i < count; i++)
         ink_softmax(scores + i * INK_CLASS_COUNT, job->out + (first + i) * INK_CLASS_COUNT);

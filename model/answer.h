@@ -29,10 +29,12 @@ struct ink_pictures {
     size_t count;
 };
 
-/* capacity: pictures a thread takes at once. */
+/* capacity: pictures a thread takes at once. Errors: INK_NOTNOW no such precision here; INK_NOMEM
+ */
 INK_MUST_CHECK enum ink_status ink_answer_init(struct ink_answer *answer,
                                                const struct ink_snapshot *snapshot, int capacity,
-                                               struct ink_pool *pool, struct ink_err *err);
+                                               enum ink_precision precision, struct ink_pool *pool,
+                                               struct ink_err *err);
 void ink_answer_fini(struct ink_answer *answer);
 
 /*

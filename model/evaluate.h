@@ -9,7 +9,8 @@
 
 INK_MUST_CHECK enum ink_status
 ink_evaluate_on(struct ink_pool *pool, const struct ink_snapshot *snapshot,
-                const struct ink_dataset *dataset, const atomic_bool *cancel,
-                struct ink_evaluation *out_evaluation, struct ink_err *err);
+                const struct ink_dataset *dataset, enum ink_precision precision,
+                const atomic_bool *cancel, struct ink_evaluation *out_evaluation,
+                struct ink_err *err);
 
 #endif

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #include "base/cleanup.h"
+#include "model/net_bf16.h"
 #include "model/net_dense.h"
 
 static size_t
@@ -333,6 +334,22 @@ plan_memory(struct ink_plan *plan, int index)
 
 /* ---- where parameters are ---- */
 
+/* Weights that are made once a step; size: for the way back, in floats. */
+static void
+plan_turned(struct ink_plan *plan, struct ink_plan_node *at, size_t size)
+{
+    bool is_dense = at->node->op == INK_OP_DENSE;
+
+    if (at->is_bf16) {
+        at->forward_at = plan->turned_size;
+        plan->turned_size += ink_bf16_weight_size(&at->conv);
+    }
+    if (!at->needs_gradient || (is_dense && !at->is_bf16))
+        return;
+    at->turned_at = plan->turned_size;
+    plan->turned_size += is_dense ? panels(size / 2) : size;
+}
+
 static void
 plan_parameters(struct ink_plan *plan, int index)
 {
@@ -353,14 +370,14 @@ plan_parameters(struct ink_plan *plan, int index)
     } else {
         size_t window = (size_t)at->conv.kernel_height * (size_t)at->conv.kernel_width;
 
-        at->weight_size = channels * window * (size_t)at->in.channels;
-        if (at->node->op == INK_OP_DENSE) {
+        at->is_bf16 = plan->precision == INK_PRECISION_BF16 && ink_precision_is_bf16(at->node);
+        at->is_packed_bf16 = at->is_bf16 && plan->use == INK_USE_ANSWER;
+        at->weight_size = at->is_packed_bf16 ? ink_bf16_weight_size(&at->conv)
+                                             : channels * window * (size_t)at->in.channels;
+        if (at->node->op == INK_OP_DENSE)
             plan->dense_size = largest(plan->dense_size, channels);
-        } else if (at->needs_gradient && plan->use == INK_USE_TRAIN) {
-            at->turned_at = plan->turned_size;
-            plan->turned_size +=
-                panels((size_t)at->in.channels) * window * (size_t)at->out.channels;
-        }
+        if (plan->use == INK_USE_TRAIN)
+            plan_turned(plan, at, panels((size_t)at->in.channels) * window * channels);
     }
     at->needs_gradient = true;
     at->weight_at = plan->parameter_size;
@@ -412,8 +429,8 @@ plan_adding(struct ink_plan *plan)
 }
 
 enum ink_status
-ink_plan_create(const struct ink_arch *arch, enum ink_use use, struct ink_plan **out_plan,
-                struct ink_err *err)
+ink_plan_create(const struct ink_arch *arch, enum ink_use use, enum ink_precision precision,
+                struct ink_plan **out_plan, struct ink_err *err)
 {
     INK_CLEANUP(ink_plan_destroy) struct ink_plan *plan = NULL;
 
@@ -422,6 +439,7 @@ ink_plan_create(const struct ink_arch *arch, enum ink_use use, struct ink_plan *
         return ink_fail(err, INK_NOMEM, "no memory for a network's plan");
     plan->arch = arch;
     plan->use = use;
+    plan->precision = use == INK_USE_LOOK ? INK_PRECISION_F32 : precision;
     plan->node_count = arch->node_count;
     if (arch->node[arch->node_count - 1].op == INK_OP_SOFTMAX)
         plan->node_count--;
@@ -445,6 +463,9 @@ ink_plan_create(const struct ink_arch *arch, enum ink_use use, struct ink_plan *
     for (int i = 0; i < plan->node_count && plan->use == INK_USE_TRAIN; i++)
         if (plan->node[i].pooled >= 0)
             plan->pooled_size = largest(plan->pooled_size, ink_pooled_size(&plan->node[i].conv));
+    for (int i = 0; i < plan->node_count; i++)
+        if (plan->node[i].is_bf16)
+            ink_bf16_plan_scratch(plan, &plan->node[i]);
     plan_statistics(plan);
     plan_adding(plan);
     *out_plan = plan;
@@ -496,14 +517,17 @@ ink_workspace_init(struct ink_workspace *workspace, const struct ink_plan *plan,
 {
     size_t pictures = (size_t)capacity, at = 0;
     size_t groups = (size_t)ink_norm_groups(capacity);
-    size_t value = 0, gradient, extra, padded, pooled, dense, moments, norm_line, statistics;
+    size_t value = 0, gradient, extra, padded, pooled, dense, rounded, moments, norm_line;
+    size_t statistics;
 
     gradient = at += plan->value_size * pictures + INK_KERNEL_SLACK;
     extra = at += plan->gradient_size * pictures + INK_KERNEL_SLACK;
     padded = at += plan->extra_size * pictures + INK_KERNEL_SLACK;
     pooled = at += panels(plan->padded_size) + INK_KERNEL_SLACK;
     dense = at += plan->pooled_size + INK_KERNEL_SLACK;
-    moments = at += ink_dense_scratch_size(plan, pictures);
+    rounded = at += ink_dense_scratch_size(plan, pictures);
+    moments = at += panels(largest(plan->rounded_size, plan->rounded_each * pictures) / 2) +
+                    2 * INK_KERNEL_SLACK;
     norm_line = at += plan->moment_size * groups;
     statistics = at += 5 * plan->norm_size;
     at += plan->statistic_size;
@@ -522,6 +546,7 @@ ink_workspace_init(struct ink_workspace *workspace, const struct ink_plan *plan,
     workspace->padded = workspace->block + padded;
     workspace->pooled = workspace->block + pooled;
     workspace->dense = workspace->block + dense;
+    workspace->rounded = (uint16_t *)(workspace->block + rounded);
     workspace->moments = workspace->block + moments;
     workspace->norm_line = workspace->block + norm_line;
     workspace->statistics = workspace->block + statistics;

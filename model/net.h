@@ -33,6 +33,7 @@
 
 #include "base/rng.h"
 #include "model/kernels/kernels.h"
+#include "model/precision.h"
 #include "model/snapshot.h"
 
 #define INK_NORM_EPSILON  1e-5
@@ -59,13 +60,16 @@ struct ink_plan_node {
     size_t weight_at, weight_size; /* in the parameters, in floats, panels */
     size_t bias_at;                /* [panels][16]; batch norm: shift */
     size_t statistic_at;           /* batch norm: mean, then variance, each [panels][16] */
-    size_t turned_at;              /* conv: in the turned weights */
+    size_t turned_at;              /* in the turned weights; not of a dense layer in float */
+    size_t forward_at;             /* bf16, training: forward weights, among the turned ones */
     size_t value_at, gradient_at;  /* in the workspace, in floats a picture */
     size_t place_at;               /* in the workspace's bytes a picture: pool winners, dropout */
     size_t moment_at;              /* batch norm, floats in the workspace's moments */
     int folded;                    /* the batch norm that is part of this conv or dense, or -1 */
     int pooled;                    /* the maxpool 2x2 that this conv does in its own pass, or -1 */
     bool has_bias, has_relu;       /* of the fused kernel */
+    bool is_bf16;                  /* what it multiplies is rounded */
+    bool is_packed_bf16;           /* answering: and its weights are so in the parameters */
     bool is_pooled_away;           /* relu or maxpool that a pooled conv does, both ways */
     bool is_alias;                 /* nothing to compute: shares its input's numbers */
     bool is_in_place;              /* writes over its input's numbers */
@@ -79,7 +83,8 @@ struct ink_plan_node {
 struct ink_plan {
     const struct ink_arch *arch; /* borrowed */
     enum ink_use use;
-    int node_count; /* without a softmax at the end */
+    enum ink_precision precision; /* INK_PRECISION_F32 or INK_PRECISION_BF16 */
+    int node_count;               /* without a softmax at the end */
     struct ink_plan_node *node;
     size_t parameter_size; /* floats: weights and biases, all panels */
     size_t share_size;     /* of them: not the weights of dense layers, which are the last */
@@ -94,6 +99,8 @@ struct ink_plan {
     size_t padded_size;    /* floats: one padded picture */
     size_t pooled_size;    /* floats: the widest pooled conv's gradient, as its kernel sums it */
     size_t dense_size;     /* floats: panels of the widest dense layer */
+    size_t rounded_size;   /* bf16 numbers: a convolution's largest picture, pairs and all */
+    size_t rounded_each;   /* bf16 numbers a picture: the widest dense layer's input or output */
     bool has_norm;
 };
 
@@ -108,6 +115,7 @@ struct ink_workspace {
     float *extra, *padded;
     float *pooled;     /* gradient of a pooled conv's weights, on its way to be gathered */
     float *dense;      /* dense layers' way back: gradients turned around */
+    uint16_t *rounded; /* what a layer multiplies in bf16 */
     float *moments;    /* batch norm, group by group: mean, inverse deviation, scale, shift */
     float *norm_line;  /* scratch of batch norm's way back: 5 numbers a channel */
     float *statistics; /* [plan->statistic_size] mean and variance of this share */
@@ -117,7 +125,10 @@ struct ink_workspace {
                                   use. The owner's choice; NULL = never */
 };
 
+/* precision: INK_PRECISION_F32, or INK_PRECISION_BF16 if it is run with kernels that have it;
+ * INK_USE_LOOK is float. */
 INK_MUST_CHECK enum ink_status ink_plan_create(const struct ink_arch *arch, enum ink_use use,
+                                               enum ink_precision precision,
                                                struct ink_plan **out_plan, struct ink_err *err);
 void ink_plan_destroy(struct ink_plan **plan);
 
@@ -145,10 +156,10 @@ void ink_plan_pack(const struct ink_plan *plan, const struct ink_snapshot *snaps
 /* Unpack node `index` of a block; any out may be NULL. Not for INK_USE_ANSWER. */
 void ink_plan_unpack(const struct ink_plan *plan, const float *block, int index, float *out_weights,
                      float *out_biases, float *out_statistics);
-/* The convolutions' weights as the way back wants them; part of `parts` of the work, for as many
- * threads. */
-void ink_plan_turn(const struct ink_plan *plan, const float *block, float *turned, int part,
-                   int parts);
+/* The convolutions' weights as the way back wants them, those in bf16 also as forward does; part of
+ * `parts` of the work, for as many threads. */
+void ink_plan_turn(const struct ink_plan *plan, const struct ink_kernels *kernels,
+                   const float *block, float *turned, int part, int parts);
 
 /* Where a node's output for picture `picture` is, [at->kept]; node 0's are the pixels, to be
  * filled. */
@@ -159,9 +170,10 @@ float *ink_net_gradient(const struct ink_plan *plan, const struct ink_workspace 
 /* The scores: [count][10], one behind the other. */
 float *ink_net_scores(const struct ink_plan *plan, const struct ink_workspace *workspace);
 
-/* Compute all nodes for the `count` pictures in node 0. */
+/* Compute all nodes for the `count` pictures in node 0. turned: NULL if not for training. */
 void ink_net_forward(const struct ink_plan *plan, const struct ink_kernels *kernels,
-                     const float *block, struct ink_workspace *workspace, int count);
+                     const float *block, const float *turned, struct ink_workspace *workspace,
+                     int count);
 
 /*
  * From the scores' gradient (in ink_net_gradient of the last node) to those of

@@ -2,19 +2,13 @@
 /* net_conv: convolutions, forward and backward. */
 #include <string.h>
 
-#include "model/net_run.h"
+#include "model/net_bf16.h"
 
 /* ---- padding ---- */
 
-/* How a picture is laid into a larger one of zeros. */
-struct spread {
-    int height, width; /* of the large one */
-    int top, left, step;
-};
-
 /* With a step of 1 only the frame is set to zero. */
 static void
-spread_picture(const float *x, struct ink_shape shape, struct spread to, float *out)
+spread_picture(const float *x, struct ink_shape shape, struct ink_spread to, float *out)
 {
     size_t channels = ink_channels_of(shape), size = (size_t)shape.width * channels;
     size_t width = (size_t)to.width * channels, left = (size_t)to.left * channels;
@@ -38,18 +32,34 @@ spread_picture(const float *x, struct ink_shape shape, struct spread to, float *
     memset(out - left, 0, (size_t)(to.height - to.top - shape.height) * width * sizeof(*out));
 }
 
-/* Input picture n of a conv, with its padding. */
-static const float *
-padded_input(const struct ink_run *run, const struct ink_plan_node *at, const float *x, size_t n)
+struct ink_spread
+ink_run_input_spread(const struct ink_plan_node *at)
 {
     int pad = at->node->pad;
 
+    return (struct ink_spread){at->in.height + 2 * pad, at->in.width + 2 * pad, pad, pad, 1};
+}
+
+struct ink_spread
+ink_run_gradient_spread(const struct ink_plan_node *at)
+{
+    return (struct ink_spread){
+        .height = at->in.height + at->conv.kernel_height - 1,
+        .width = at->turned.in_width,
+        .top = at->conv.kernel_height - 1 - at->node->pad,
+        .left = at->conv.kernel_width - 1 - at->node->pad,
+        .step = at->conv.stride,
+    };
+}
+
+const float *
+ink_run_padded_input(const struct ink_run *run, const struct ink_plan_node *at, const float *x,
+                     size_t n)
+{
     x += n * ink_shape_count(at->in);
     if (!at->has_padding)
         return x;
-    spread_picture(x, at->in,
-                   (struct spread){at->in.height + 2 * pad, at->in.width + 2 * pad, pad, pad, 1},
-                   run->workspace->padded);
+    spread_picture(x, at->in, ink_run_input_spread(at), run->workspace->padded);
     return run->workspace->padded;
 }
 
@@ -58,18 +68,10 @@ static const float *
 padded_gradient(const struct ink_run *run, const struct ink_plan_node *at, const float *dy,
                 size_t n)
 {
-    struct spread to = {
-        .height = at->in.height + at->conv.kernel_height - 1,
-        .width = at->turned.in_width,
-        .top = at->conv.kernel_height - 1 - at->node->pad,
-        .left = at->conv.kernel_width - 1 - at->node->pad,
-        .step = at->conv.stride,
-    };
-
     dy += n * ink_shape_count(at->out);
     if (!at->has_turned_padding)
         return dy;
-    spread_picture(dy, at->out, to, run->workspace->padded);
+    spread_picture(dy, at->out, ink_run_gradient_spread(at), run->workspace->padded);
     return run->workspace->padded;
 }
 
@@ -81,8 +83,12 @@ ink_run_conv(const struct ink_run *run, const struct ink_plan_node *at, const fl
     const float *weights = run->block + at->weight_at;
     const float *bias = at->has_bias ? run->block + at->bias_at : NULL;
 
+    if (at->is_bf16) {
+        ink_bf16_run_conv(run, at, x, y);
+        return;
+    }
     for (size_t n = 0; n < (size_t)run->count && !ink_run_is_cancelled(run); n++) {
-        const float *from = padded_input(run, at, x, n);
+        const float *from = ink_run_padded_input(run, at, x, n);
         size_t to = n * ink_shape_count(at->kept);
 
         if (at->pooled < 0)
@@ -119,6 +125,10 @@ backward_input(const struct ink_run *run, const struct ink_plan_node *at, const 
     const float *turned_weights = run->turned + at->turned_at, *spread;
 
     dx += n * ink_shape_count(at->in);
+    if (ink_bf16_is_turned(at)) {
+        ink_bf16_run_input_back(run, at, dy + n * ink_shape_count(at->out), dx);
+        return;
+    }
     if (at->conv.stride > 1) {
         ink_run_strided_back(run, at, dy + n * ink_shape_count(at->out), dx);
         return;
@@ -138,9 +148,14 @@ backward_conv(const struct ink_run *run, const struct ink_plan_node *at, float *
 
     memset(run->gradient + at->bias_at, 0, ink_panel_channels(at) * sizeof(*run->gradient));
     for (size_t n = 0; n < (size_t)run->count && !ink_run_is_cancelled(run); n++) {
+        const float *from = ink_run_padded_input(run, at, x, n);
+
         backward_output(run, at, dy + n * size, n);
-        run->kernels->conv_weights(&at->conv, padded_input(run, at, x, n), dy + n * size, n > 0,
-                                   run->gradient + at->weight_at);
+        if (at->is_bf16)
+            ink_bf16_run_weights_back(run, at, from, dy + n * size, n > 0);
+        else
+            run->kernels->conv_weights(&at->conv, from, dy + n * size, n > 0,
+                                       run->gradient + at->weight_at);
         if (dx)
             backward_input(run, at, dy, dx, n);
     }
@@ -182,7 +197,8 @@ backward_pooled(const struct ink_run *run, const struct ink_plan_node *at, const
         size_t from = n * ink_shape_count(at->kept);
         const uint8_t *place = ink_run_places(run, at) + from;
 
-        run->kernels->pooled_weights(&at->conv, padded_input(run, at, x, n), dy + from, place, own);
+        run->kernels->pooled_weights(&at->conv, ink_run_padded_input(run, at, x, n), dy + from,
+                                     place, own);
         if (at->node->has_bias)
             run->kernels->pooled_bias(ink_pixels_of(at->kept), ink_channels_of(at->kept), dy + from,
                                       place, bias);

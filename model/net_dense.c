@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "model/net_run.h"
+#include "model/net_bf16.h"
 
 enum {
     BLOCK_INPUTS = 448,          /* way back: inputs computed before they are turned around */
@@ -32,6 +32,10 @@ ink_run_dense(const struct ink_run *run, const struct ink_plan_node *at, const f
 {
     struct ink_conv conv = at->conv;
 
+    if (at->is_bf16) {
+        ink_bf16_run_dense(run, at, x, y);
+        return;
+    }
     conv.in_width = conv.out_width = run->count;
     run->kernels->conv(&conv, x, run->block + at->weight_at,
                        at->has_bias ? run->block + at->bias_at : NULL, at->has_relu, y);
@@ -117,6 +121,10 @@ ink_run_dense_back(const struct ink_run *run, const struct ink_plan_node *at, co
     ink_run_bias_back(run, at, dy);
     if (!dx)
         return;
+    if (at->is_bf16) {
+        ink_bf16_run_dense_back(run, at, dy, dx);
+        return;
+    }
     turn_gradients(run, at, dy, run->workspace->dense);
     for (size_t first = 0; first < inputs && !ink_run_is_cancelled(run); first += BLOCK_INPUTS) {
         size_t count = least(BLOCK_INPUTS, inputs - first);
@@ -138,8 +146,8 @@ ink_dense_job_size(const struct ink_plan *plan, size_t pictures)
 {
     if (plan->dense_size == 0)
         return 0;
-    return pictures * (TILE_INPUTS + plan->dense_size) + (size_t)TILE_INPUTS * TILE_OUTPUTS +
-           3 * INK_KERNEL_SLACK;
+    return pictures * (2 * TILE_INPUTS + plan->dense_size) + (size_t)TILE_INPUTS * TILE_OUTPUTS +
+           4 * INK_KERNEL_SLACK;
 }
 
 /* Columns first..first + count of a node's numbers in all shares, packed to [pictures][count]. */
@@ -159,39 +167,81 @@ pack_columns(const struct ink_dense_job *job, int index, bool is_gradient, size_
     }
 }
 
+/* The numbers of one tile, packed; in bf16 as pairs of pictures. */
+struct tile {
+    float *dy, *x, *result;
+    uint16_t *x_pairs;
+};
+
+static void
+pack_gradients(const struct ink_dense_job *job, int index, size_t pictures, const struct tile *tile)
+{
+    const struct ink_plan_node *at = &job->plan->node[index];
+    size_t outputs = ink_channels_of(at->out);
+
+    for (size_t o = 0; o < outputs; o += TILE_OUTPUTS) {
+        size_t count = least(TILE_OUTPUTS, outputs - o);
+        float *to = tile->dy + o * pictures;
+
+        pack_columns(job, index, true, o, count, at->is_bf16 ? tile->x : to);
+        if (at->is_bf16)
+            job->kernels->bf16->pair_rows(pictures, count, tile->x, (uint16_t *)to);
+    }
+}
+
+/* The gradient of the weights from `count` inputs to outputs from `o` on. */
+static void
+multiply_tile(const struct ink_dense_job *job, const struct ink_plan_node *at, size_t pictures,
+              size_t count, size_t o, const struct tile *tile)
+{
+    const float *dy = tile->dy + o * pictures;
+    struct ink_conv conv = {
+        .in_width = (int)pictures,
+        .in_channels = (int)count,
+        .out_channels = (int)least(TILE_OUTPUTS, ink_channels_of(at->out) - o),
+        .kernel_height = 1,
+        .kernel_width = 1,
+        .stride = 1,
+        .out_height = 1,
+        .out_width = (int)pictures,
+    };
+
+    if (!at->is_bf16) {
+        job->kernels->conv_weights(&conv, tile->x, dy, false, tile->result);
+        return;
+    }
+    conv.in_width = 1; /* a row for each pair of pictures */
+    conv.out_height = ((int)pictures + 1) / 2;
+    conv.out_width = 2;
+    job->kernels->bf16->conv_weights(&conv, tile->x_pairs, (const uint16_t *)dy, false,
+                                     tile->result);
+}
+
 static void
 node_gradients(const struct ink_dense_job *job, int index, size_t pictures)
 {
     const struct ink_plan_node *at = &job->plan->node[index];
     size_t inputs = ink_shape_count(at->in), outputs = ink_channels_of(at->out);
     size_t tiles = (inputs + TILE_INPUTS - 1) / TILE_INPUTS;
-    float *dy = job->scratch, *x = dy + pictures * outputs + INK_KERNEL_SLACK;
-    float *tile = x + pictures * TILE_INPUTS + INK_KERNEL_SLACK;
+    struct tile tile = {.dy = job->scratch};
 
-    for (size_t o = 0; o < outputs; o += TILE_OUTPUTS)
-        pack_columns(job, index, true, o, least(TILE_OUTPUTS, outputs - o), dy + o * pictures);
+    tile.x = tile.dy + pictures * outputs + INK_KERNEL_SLACK;
+    tile.x_pairs = (uint16_t *)(tile.x + pictures * TILE_INPUTS + INK_KERNEL_SLACK);
+    tile.result = tile.x + 2 * (pictures * TILE_INPUTS + INK_KERNEL_SLACK);
+    pack_gradients(job, index, pictures, &tile);
     for (size_t i = tiles * (size_t)job->part / (size_t)job->parts;
          i < tiles * ((size_t)job->part + 1) / (size_t)job->parts; i++) {
         size_t first = i * TILE_INPUTS, count = least(TILE_INPUTS, inputs - first);
 
-        pack_columns(job, at->node->input[0], false, first, count, x);
+        pack_columns(job, at->node->input[0], false, first, count, tile.x);
+        if (at->is_bf16)
+            job->kernels->bf16->pair_rows(pictures, count, tile.x, tile.x_pairs);
         for (size_t o = 0; o < outputs; o += TILE_OUTPUTS) {
-            const struct ink_conv conv = {
-                .in_width = (int)pictures,
-                .in_channels = (int)count,
-                .out_channels = (int)least(TILE_OUTPUTS, outputs - o),
-                .kernel_height = 1,
-                .kernel_width = 1,
-                .stride = 1,
-                .out_height = 1,
-                .out_width = (int)pictures,
-            };
-
-            job->kernels->conv_weights(&conv, x, dy + o * pictures, false, tile);
-            for (size_t p = 0; p < panels((size_t)conv.out_channels) / INK_PANEL; p++)
+            multiply_tile(job, at, pictures, count, o, &tile);
+            for (size_t p = 0; p < panels(least(TILE_OUTPUTS, outputs - o)) / INK_PANEL; p++)
                 job->use(job->self,
                          at->weight_at + ((o / INK_PANEL + p) * inputs + first) * INK_PANEL,
-                         count * INK_PANEL, tile + p * count * INK_PANEL);
+                         count * INK_PANEL, tile.result + p * count * INK_PANEL);
         }
     }
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* net_pack: weights between the snapshot's layouts and the kernels'. */
-#include "model/net_run.h"
+#include "model/net_bf16.h"
 
 #include <assert.h>
 #include <math.h>
@@ -13,17 +13,24 @@ panels(size_t count)
     return (count + INK_PANEL - 1) / INK_PANEL * INK_PANEL;
 }
 
+/* Where input `in` of the snapshot is: a picture's numbers lie as [H][W][C], there as [C][H][W]. */
+static size_t
+input_at(const struct ink_plan_node *at, size_t in)
+{
+    size_t pixels = (size_t)at->flat.height * (size_t)at->flat.width;
+
+    return pixels > 1 ? in % pixels * (size_t)at->flat.channels + in / pixels : in;
+}
+
 /* Where weight [out][in][window] is among panels [out / 16][window][in][16]. */
 static size_t
 panel_at(const struct ink_plan_node *at, size_t out, size_t in, size_t window)
 {
     const struct ink_conv *conv = &at->conv;
     size_t windows = (size_t)conv->kernel_height * (size_t)conv->kernel_width;
-    size_t pixels = (size_t)at->flat.height * (size_t)at->flat.width;
 
-    if (pixels > 1) /* the inputs' numbers lie as [H][W][C], the snapshot has [C][H][W] */
-        in = in % pixels * (size_t)at->flat.channels + in / pixels;
-    return ((out / INK_PANEL * windows + window) * (size_t)conv->in_channels + in) * INK_PANEL +
+    return ((out / INK_PANEL * windows + window) * (size_t)conv->in_channels + input_at(at, in)) *
+               INK_PANEL +
            out % INK_PANEL;
 }
 
@@ -38,6 +45,17 @@ folded_line(const struct ink_snapshot *snapshot, int norm, size_t c, size_t chan
                  sqrt((double)statistics[channels + c] + INK_NORM_EPSILON);
     *out_shift =
         (double)ink_snapshot_biases(snapshot, norm)[c] - (double)statistics[c] * *out_scale;
+}
+
+static void
+put_weight(const struct ink_plan_node *at, float weight, size_t out, size_t in, size_t window,
+           float *weights)
+{
+    if (at->is_packed_bf16)
+        ((uint16_t *)weights)[ink_bf16_weight_at(&at->conv, out, input_at(at, in), window)] =
+            ink_bf16_of(weight);
+    else
+        weights[panel_at(at, out, in, window)] = weight;
 }
 
 static void
@@ -61,9 +79,10 @@ pack_weighted(const struct ink_plan_node *at, const struct ink_snapshot *snapsho
         block[at->bias_at + out] = at->folded >= 0 ? (float)shift : biases ? biases[out] : 0;
         for (size_t in = 0; in < ins; in++)
             for (size_t i = 0; i < windows; i++)
-                block[at->weight_at + panel_at(at, out, in, i)] =
-                    at->folded < 0 ? row[in * windows + i]
-                                   : (float)((double)row[in * windows + i] * scale);
+                put_weight(at,
+                           at->folded < 0 ? row[in * windows + i]
+                                          : (float)((double)row[in * windows + i] * scale),
+                           out, in, i, block + at->weight_at);
     }
 }
 
@@ -141,13 +160,19 @@ turn_panel(const struct ink_plan_node *at, const float *weights, size_t panel, f
 }
 
 void
-ink_plan_turn(const struct ink_plan *plan, const float *block, float *turned, int part, int parts)
+ink_plan_turn(const struct ink_plan *plan, const struct ink_kernels *kernels, const float *block,
+              float *turned, int part, int parts)
 {
     for (int i = 0; i < plan->node_count; i++) {
         const struct ink_plan_node *at = &plan->node[i];
+        bool is_back =
+            at->node->op != INK_OP_INPUT && plan->node[at->node->input[0]].needs_gradient;
         size_t count;
 
-        if (at->node->op != INK_OP_CONV || !plan->node[at->node->input[0]].needs_gradient)
+        if (at->is_bf16)
+            ink_bf16_turn(kernels->bf16, at, is_back && ink_bf16_is_turned(at), block, turned,
+                          (const int[2]){part, parts});
+        if (at->node->op != INK_OP_CONV || !is_back || ink_bf16_is_turned(at))
             continue;
         count = panels((size_t)at->in.channels) / INK_PANEL;
         for (size_t panel = count * (size_t)part / (size_t)parts;

@@ -132,10 +132,16 @@ ink_run_forward(const struct ink_run *run, int index)
 
 void
 ink_net_forward(const struct ink_plan *plan, const struct ink_kernels *kernels, const float *block,
-                struct ink_workspace *workspace, int count)
+                const float *turned, struct ink_workspace *workspace, int count)
 {
     const struct ink_run run = {
-        .plan = plan, .kernels = kernels, .block = block, .workspace = workspace, .count = count};
+        .plan = plan,
+        .kernels = kernels,
+        .block = block,
+        .turned = turned,
+        .workspace = workspace,
+        .count = count,
+    };
 
     assert(count <= workspace->capacity);
     workspace->count = count;

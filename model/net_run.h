@@ -67,6 +67,19 @@ ink_run_is_cancelled(const struct ink_run *run)
     return cancel && atomic_load_explicit(cancel, memory_order_relaxed);
 }
 
+/* How a picture is laid into a larger one of zeros. */
+struct ink_spread {
+    int height, width; /* of the large one */
+    int top, left, step;
+};
+
+/* A conv's input with its padding, its output's gradient as its turned form reads it. */
+struct ink_spread ink_run_input_spread(const struct ink_plan_node *at);
+struct ink_spread ink_run_gradient_spread(const struct ink_plan_node *at);
+/* Input picture n of a conv, with its padding. */
+const float *ink_run_padded_input(const struct ink_run *run, const struct ink_plan_node *at,
+                                  const float *x, size_t n);
+
 /* conv and dense: y = act(w x + b); backward: the biases' gradients, a conv's weights' too, and
  * the input's into dx unless that is NULL. */
 void ink_run_conv(const struct ink_run *run, const struct ink_plan_node *at, const float *x,

@@ -27,7 +27,7 @@ create_look(struct ink_predictor *predictor, const struct ink_snapshot *snapshot
     size_t size = 0;
     enum ink_status status;
 
-    status = ink_plan_create(arch, INK_USE_LOOK, &predictor->look_plan, err);
+    status = ink_plan_create(arch, INK_USE_LOOK, INK_PRECISION_F32, &predictor->look_plan, err);
     if (!status)
         status = ink_workspace_init(&predictor->look, predictor->look_plan, 1, err);
     if (status)
@@ -47,7 +47,8 @@ create_look(struct ink_predictor *predictor, const struct ink_snapshot *snapshot
 
 enum ink_status
 ink_predictor_create(const struct ink_snapshot *snapshot, int batch_max, int threads,
-                     struct ink_predictor **out_predictor, struct ink_err *err)
+                     enum ink_precision precision, struct ink_predictor **out_predictor,
+                     struct ink_err *err)
 {
     INK_CLEANUP(ink_predictor_destroy) struct ink_predictor *predictor = NULL;
     enum ink_status status = INK_OK;
@@ -62,7 +63,8 @@ ink_predictor_create(const struct ink_snapshot *snapshot, int batch_max, int thr
         status = ink_pool_create(threads, &predictor->pool, err);
     if (!status)
         status = ink_answer_init(&predictor->answer, snapshot,
-                                 batch_max < PART_MAX ? batch_max : PART_MAX, predictor->pool, err);
+                                 batch_max < PART_MAX ? batch_max : PART_MAX, precision,
+                                 predictor->pool, err);
     if (!status)
         status = create_look(predictor, snapshot, err);
     if (status)
@@ -111,7 +113,7 @@ ink_predictor_trace(struct ink_predictor *predictor, const float *pixels, float 
     const struct ink_plan *plan = predictor->look_plan;
 
     memcpy(ink_net_value(plan, &predictor->look, 0, 0), pixels, INK_PICTURE_SIZE * sizeof(*pixels));
-    ink_net_forward(plan, ink_kernels(), predictor->look_block, &predictor->look, 1);
+    ink_net_forward(plan, ink_kernels(), predictor->look_block, NULL, &predictor->look, 1);
     ink_softmax(ink_net_scores(plan, &predictor->look), out_probabilities);
     for (int i = 0; i < plan->node_count; i++) {
         struct ink_shape shape = plan->node[i].out;

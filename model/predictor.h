@@ -10,6 +10,7 @@
  * thread. Pixels are [count][1][28][28] floats, 0 background .. 1 ink.
  */
 
+#include "model/precision.h"
 #include "model/snapshot.h"
 
 struct ink_predictor;
@@ -17,12 +18,14 @@ struct ink_predictor;
 /*
  *   batch_max   pictures the workspace has room for at once, 1..INK_PREDICTOR_BATCH_MAX
  *   threads     used for batches above 1 picture; 1 = only the caller's; 0 = all cores
+ *   precision   of run; trace is always in float
  *
  * Takes a reference to `snapshot`.
  */
 enum { INK_PREDICTOR_BATCH_MAX = 1024 };
 INK_MUST_CHECK enum ink_status ink_predictor_create(const struct ink_snapshot *snapshot,
                                                     int batch_max, int threads,
+                                                    enum ink_precision precision,
                                                     struct ink_predictor **out_predictor,
                                                     struct ink_err *err);
 void ink_predictor_destroy(struct ink_predictor **predictor);

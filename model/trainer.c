@@ -203,8 +203,8 @@ validate(struct ink_trainer *trainer, struct ink_err *err)
         return status;
     progress->is_validating = true;
     report(trainer);
-    status = ink_evaluate_on(trainer->pool, snapshot, trainer->validation, trainer->cancel,
-                             &evaluation, err);
+    status = ink_evaluate_on(trainer->pool, snapshot, trainer->validation, trainer->plan->precision,
+                             trainer->cancel, &evaluation, err);
     progress->is_validating = false;
     trainer->validation_ns += ink_clock_ns() - start;
     if (status) {
@@ -384,7 +384,7 @@ create_numbers(struct ink_trainer *trainer, struct ink_err *err)
     for (size_t i = 0; i < trainer->train->count; i++)
         trainer->order[i] = (uint32_t)i;
     ink_plan_pack(trainer->plan, trainer->start, trainer->block);
-    ink_plan_turn(trainer->plan, trainer->block, trainer->turned, 0, 1);
+    ink_plan_turn(trainer->plan, trainer->kernels, trainer->block, trainer->turned, 0, 1);
     if (trainer->average)
         memcpy(trainer->average, trainer->block, size * sizeof(*trainer->block));
     return INK_OK;
@@ -394,6 +394,8 @@ static enum ink_status
 trainer_init(struct ink_trainer *trainer, struct ink_err *err)
 {
     const struct ink_train_options *options = trainer->options;
+    const struct ink_arch *arch = ink_snapshot_arch(trainer->start);
+    enum ink_precision precision;
     size_t batch = (size_t)options->batch_size;
     enum ink_status status = check_options(options, trainer->train, err);
 
@@ -405,7 +407,9 @@ trainer_init(struct ink_trainer *trainer, struct ink_err *err)
     if (status)
         return status;
     trainer->thread_count = ink_pool_thread_count(trainer->pool);
-    status = ink_plan_create(ink_snapshot_arch(trainer->start), INK_USE_TRAIN, &trainer->plan, err);
+    status = ink_precision_choose(options->precision, arch, trainer->kernels, &precision, err);
+    if (!status)
+        status = ink_plan_create(arch, INK_USE_TRAIN, precision, &trainer->plan, err);
     if (!status)
         status = create_numbers(trainer, err);
     if (!status)

@@ -26,6 +26,7 @@
 
 #include "model/augment.h"
 #include "model/dataset.h"
+#include "model/precision.h"
 #include "model/snapshot.h"
 
 enum ink_optimizer { INK_SGD, INK_ADAM, INK_ADAMW, INK_NESTEROV, INK_ADADELTA };
@@ -43,9 +44,10 @@ struct ink_train_checkpoints {
 };
 
 struct ink_train_options {
-    int epochs;     /* >= 1 */
-    int batch_size; /* >= 1 */
-    int threads;    /* 0 = all cores */
+    int epochs;                   /* >= 1 */
+    int batch_size;               /* >= 1 */
+    int threads;                  /* 0 = all cores */
+    enum ink_precision precision; /* of what layers multiply, validation's too */
     uint64_t seed;
     enum ink_optimizer optimizer;
     enum ink_schedule schedule;
@@ -157,8 +159,11 @@ struct ink_evaluation {
     float *probabilities;                                 /* [count][10]; the caller frees */
     double elapsed_s;
 };
-INK_MUST_CHECK enum ink_status
-ink_evaluate(const struct ink_snapshot *snapshot, const struct ink_dataset *dataset, int threads,
-             const atomic_bool *cancel, struct ink_evaluation *out_evaluation, struct ink_err *err);
+/* threads: 0 = all cores. Errors: INK_NOTNOW no such precision here; INK_CANCELLED; INK_NOMEM */
+INK_MUST_CHECK enum ink_status ink_evaluate(const struct ink_snapshot *snapshot,
+                                            const struct ink_dataset *dataset, int threads,
+                                            enum ink_precision precision, const atomic_bool *cancel,
+                                            struct ink_evaluation *out_evaluation,
+                                            struct ink_err *err);
 
 #endif

@@ -248,7 +248,7 @@ restore_numbers(struct ink_trainer *trainer, struct ink_err *err)
     if (!status && head->history.progress.best_epoch > 0)
         status = ink_checkpoint_snapshot(from, "best", &head->best, &trainer->best, err);
     if (!status)
-        ink_plan_turn(trainer->plan, trainer->block, trainer->turned, 0, 1);
+        ink_plan_turn(trainer->plan, trainer->kernels, trainer->block, trainer->turned, 0, 1);
     return status;
 }
 

@@ -56,7 +56,8 @@ learn_share(struct ink_trainer *trainer, struct ink_share *share, size_t first)
                           trainer->train->pixels + row * INK_PICTURE_SIZE,
                           ink_net_value(plan, &share->workspace, 0, n));
     }
-    ink_net_forward(plan, trainer->kernels, trainer->block, &share->workspace, share->count);
+    ink_net_forward(plan, trainer->kernels, trainer->block, trainer->turned, &share->workspace,
+                    share->count);
     for (int n = 0; n < share->count; n++) {
         const float *scores = ink_net_value(plan, &share->workspace, last, n);
         int label =

@@ -194,5 +194,6 @@ ink_trainer_update(struct ink_trainer *trainer, int thread)
     if (thread == 0)
         move_statistics(trainer);
     ink_pool_barrier(trainer->pool);
-    ink_plan_turn(trainer->plan, trainer->block, trainer->turned, thread, trainer->thread_count);
+    ink_plan_turn(trainer->plan, trainer->kernels, trainer->block, trainer->turned, thread,
+                  trainer->thread_count);
 }

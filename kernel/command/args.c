@@ -330,6 +330,17 @@ ink_args_real(const struct ink_args *args, const char *name)
     return value;
 }
 
+enum ink_precision
+ink_args_precision(const struct ink_args *args)
+{
+    enum ink_precision precision = INK_PRECISION_F32;
+    bool is_word = ink_precision_parse(ink_args_text(args, "precision"), &precision);
+
+    assert(is_word); /* one of its choices */
+    (void)is_word;
+    return precision;
+}
+
 const char *
 ink_args_text(const struct ink_args *args, const char *name)
 {

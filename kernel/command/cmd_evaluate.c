@@ -27,6 +27,8 @@ static const struct ink_option options[] = {
      .help = "show that many of the worst mistakes"},
     {.name = "threads", .type = INK_OPTION_INT, .metavar = "N", .fallback = "0", .max = 256,
      .help = "compute on that many threads, 0 = all cores"},
+    {.name = "precision", .type = INK_OPTION_CHOICE, .choices = "f32|bf16|auto", .fallback = "f32",
+     .help = "what layers multiply: bf16 has 8 significant bits; auto = bf16 where it is faster"},
 };
 /* clang-format on */
 
@@ -260,8 +262,8 @@ run(const struct ink_context *ctx, const struct ink_args *args, struct ink_bundl
         return ink_fail(err, INK_NOTFOUND, "%.100s has no pictures", dataset->name);
     outcome.snapshot = snapshot;
     outcome.dataset = dataset;
-    status = ink_evaluate(snapshot, dataset, (int)ink_args_int(args, "threads"), ctx->cancel,
-                          &outcome.evaluation, err);
+    status = ink_evaluate(snapshot, dataset, (int)ink_args_int(args, "threads"),
+                          ink_args_precision(args), ctx->cancel, &outcome.evaluation, err);
     if (status != INK_OK)
         return status;
     probabilities = outcome.evaluation.probabilities;

@@ -21,6 +21,8 @@ static const struct ink_option options[] = {
      .help = "serve this network instead of the current one: NAME[:VERSION] or a file"},
     {.name = "model-name", .type = INK_OPTION_TEXT, .metavar = "NAME",
      .help = "what /v1/models/NAME calls it, where that is not its own name"},
+    {.name = "precision", .type = INK_OPTION_CHOICE, .choices = "f32|bf16|auto", .fallback = "f32",
+     .help = "what layers multiply: bf16 has 8 significant bits; auto = bf16 where it is faster"},
 };
 /* clang-format on */
 

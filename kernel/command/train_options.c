@@ -28,6 +28,9 @@ const struct ink_option ink_train_option[] = { /* as many as the header says */
      .help = "go through the data that often"},
     {.name = "batch", .type = INK_OPTION_INT, .metavar = "N", .fallback = "128", .min = 1, .max = 4096,
      .help = "pictures a step"},
+    {.name = "precision", .type = INK_OPTION_CHOICE, .choices = "f32|bf16|auto", .fallback = "f32",
+     .help = "what layers multiply, each way and in validation: bf16 has 8 significant bits; sums "
+             "and weights are f32; auto = bf16 where it is faster"},
     {.name = "optimizer", .type = INK_OPTION_CHOICE, .choices = "adam|adamw|sgd|nesterov|adadelta", .fallback = "adam",
      .help = "how the weights follow the gradient"},
     {.name = "lr", .type = INK_OPTION_REAL, .metavar = "X", .fallback = "0.002", .min = 1e-8, .max = 1e6,
@@ -223,6 +226,7 @@ ink_train_options_get(const struct ink_args *args, const struct ink_dataset *tra
     options.epochs = (int)ink_args_int(args, "epochs");
     options.batch_size = (int)ink_args_int(args, "batch");
     options.threads = (int)ink_args_int(args, "threads");
+    options.precision = ink_args_precision(args);
     options.seed = (uint64_t)ink_args_int(args, "seed");
     options.optimizer = strcmp(optimizer, "sgd") == 0        ? INK_SGD
                         : strcmp(optimizer, "adamw") == 0    ? INK_ADAMW

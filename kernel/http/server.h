@@ -21,10 +21,11 @@
 
 /* Zeroed members mean the default. Strings are borrowed for the call. */
 struct ink_server_options {
-    const char *host;       /* NULL = 127.0.0.1; beyond this machine a token is asked for, or */
-    bool is_open;           /* ... this: anybody may ask */
-    int port;               /* 0 = any free one */
-    int threads;            /* 0 = one a processor, 2 to 8 */
+    const char *host; /* NULL = 127.0.0.1; beyond this machine a token is asked for, or */
+    bool is_open;     /* ... this: anybody may ask */
+    int port;         /* 0 = any free one */
+    int threads;      /* 0 = one a processor, 2 to 8 */
+    enum ink_precision precision; /* of answers; what layers give is f32 */
     const char *model_name; /* as TensorFlow Serving's clients call it; NULL = the network's name */
     const char *token;      /* clients must send it: Authorization: Bearer; NULL = none */
     const char *const *allow_host; /* [allow_host_count] names besides the loopback's */
@@ -39,7 +40,8 @@ struct ink_server;
  *
  * Errors   INK_BADARG  an address that is none, a model name or token that cannot be one;
  *          INK_NOAUTH  an address beyond this machine without token or is_open;
- *          INK_BUSY the port is taken;  those of the network;  INK_IO, INK_NOMEM
+ *          INK_NOTNOW  no such precision here;  INK_BUSY the port is taken;  those of the network;
+ * INK_IO, INK_NOMEM
  */
 INK_MUST_CHECK enum ink_status ink_server_start(const struct ink_server_options *options,
                                                 struct ink_session *session,

@@ -14,14 +14,15 @@ struct ink_worker_pool {
     pthread_mutex_t lock; /* guards idle; held for a pointer or two */
     struct ink_worker *idle;
     int count;
+    enum ink_precision precision;
     pthread_mutex_t wide_lock; /* guards wide; only ever tried, held for one batch */
     struct ink_predictor *wide;
     struct ink_worker worker[]; /* [count] */
 };
 
 enum ink_status
-ink_worker_pool_create(struct ink_session *session, int count, struct ink_worker_pool **out_pool,
-                       struct ink_err *err)
+ink_worker_pool_create(struct ink_session *session, int count, enum ink_precision precision,
+                       struct ink_worker_pool **out_pool, struct ink_err *err)
 {
     struct ink_worker_pool *pool =
         calloc(1, sizeof(*pool) + (size_t)count * sizeof(pool->worker[0]));
@@ -32,6 +33,7 @@ ink_worker_pool_create(struct ink_session *session, int count, struct ink_worker
         return ink_fail(err, INK_NOMEM, "no memory for %d workers", count);
     }
     pool->count = count;
+    pool->precision = precision;
     for (int i = 0; i < count; i++) {
         pool->worker[i].pool = pool;
         pool->worker[i].session = session;
@@ -92,7 +94,8 @@ enum ink_status
 ink_worker_single(struct ink_worker *worker, struct ink_predictor **out_predictor,
                   struct ink_err *err)
 {
-    enum ink_status status = ink_session_follow(worker->session, 1, 1, &worker->single, err);
+    enum ink_status status =
+        ink_session_follow(worker->session, 1, 1, worker->pool->precision, &worker->single, err);
 
     *out_predictor = worker->single;
     return status;
@@ -109,8 +112,8 @@ ink_worker_batch(struct ink_worker *worker, size_t count, struct ink_predictor *
         worker->has_wide = true;
         predictor = &worker->pool->wide;
     }
-    status =
-        ink_session_follow(worker->session, BATCH_MAX, worker->has_wide ? 0 : 1, predictor, err);
+    status = ink_session_follow(worker->session, BATCH_MAX, worker->has_wide ? 0 : 1,
+                                worker->pool->precision, predictor, err);
     *out_predictor = *predictor;
     return status;
 }

@@ -33,6 +33,7 @@ struct ink_worker {
 };
 
 INK_MUST_CHECK enum ink_status ink_worker_pool_create(struct ink_session *session, int count,
+                                                      enum ink_precision precision,
                                                       struct ink_worker_pool **out_pool,
                                                       struct ink_err *err);
 /* All workers must have been given back. */

@@ -14,33 +14,6 @@ struct tile {
     bool is_relu;
 };
 
-/* The largest of four, and its number. */
-ALWAYS_INLINE void
-store_window(const __m512 *restrict of, const ptrdiff_t to_row, const bool is_relu, float *y,
-             uint8_t *place)
-{
-    const __m512 next[4] = {of[0], of[2], of[to_row], of[to_row + 2]};
-    __m512 best = next[0];
-    __m512i winner = _mm512_setzero_si512();
-
-#pragma GCC unroll 4
-    for (int n = 1; n < 4; n++) {
-        __mmask16 is_more = _mm512_cmp_ps_mask(next[n], best, _CMP_GT_OQ);
-
-        best = _mm512_mask_mov_ps(best, is_more, next[n]);
-        winner = _mm512_mask_mov_epi32(winner, is_more, _mm512_set1_epi32(n));
-    }
-    if (is_relu) {
-        __mmask16 is_alive = _mm512_cmp_ps_mask(best, _mm512_setzero_ps(), _CMP_GT_OQ);
-
-        winner = _mm512_mask_mov_epi32(_mm512_set1_epi32(INK_POOLED_DEAD), is_alive, winner);
-        best = positive(best);
-    }
-    _mm512_storeu_ps(y, best);
-    if (place)
-        _mm_storeu_si128((__m128i *)place, _mm512_cvtepi32_epi8(winner));
-}
-
 ALWAYS_INLINE void
 tile_body(const int windows, const int panels, const struct tile *tile, const uint16_t *a,
           const uint16_t *b, const float *bias, float *y, uint8_t *place)
@@ -93,10 +66,13 @@ tile_body(const int windows, const int panels, const struct tile *tile, const ui
 #pragma GCC unroll 4
     for (int i = 0; i < windows; i++)
 #pragma GCC unroll 2
-        for (int v = 0; v < panels; v++)
-            store_window(&acc[0][2 * i][v], COLUMNS_MAX * 2, tile->is_relu,
-                         y + i * tile->y_window + v * INK_PANEL,
+        for (int v = 0; v < panels; v++) {
+            const vec of[4] = {acc[0][2 * i][v], acc[0][2 * i + 1][v], acc[1][2 * i][v],
+                               acc[1][2 * i + 1][v]};
+
+            store_window(of, tile->is_relu, y + i * tile->y_window + v * INK_PANEL,
                          place ? place + i * tile->y_window + v * INK_PANEL : NULL);
+        }
 }
 
 typedef void tile_fn(const struct tile *tile, const uint16_t *a, const uint16_t *b,

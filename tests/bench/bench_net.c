@@ -83,6 +83,16 @@ number_of(const struct bench *bench, const char *name, int fallback, int max, in
     return status;
 }
 
+static enum ink_status
+precision_of(const struct bench *bench, enum ink_precision *out_precision, struct ink_err *err)
+{
+    const char *text = text_of(bench, "precision");
+
+    if (ink_precision_parse(text ? text : "f32", out_precision))
+        return INK_OK;
+    return ink_fail(err, INK_BADARG, "precision: '%s' is not f32, bf16 or auto", text);
+}
+
 /* ---- the network ---- */
 
 static enum ink_status
@@ -195,6 +205,8 @@ learn(struct bench *bench, struct watch *watch, struct ink_err *err)
     if (!status)
         status = number_of(bench, "batch", 128, 4096, &options.batch_size, err);
     if (!status)
+        status = precision_of(bench, &options.precision, err);
+    if (!status)
         status = number_of(bench, "pictures", 5120, 1000000, &pictures, err);
     if (!status)
         status = take_pictures(bench, (size_t)pictures, &part, err);
@@ -299,6 +311,7 @@ answer(struct bench *bench, struct ink_err *err)
 {
     INK_CLEANUP(ink_predictor_destroy) struct ink_predictor *predictor = NULL;
     INK_CLEANUP(ink_freep) double *us = NULL;
+    enum ink_precision precision;
     int threads, count, rounds, gap_ms;
     enum ink_status status = number_of(bench, "threads", 1, 256, &threads, err);
 
@@ -311,7 +324,9 @@ answer(struct bench *bench, struct ink_err *err)
     if (!status && (count == 0 || rounds == 0))
         status = ink_fail(err, INK_BADARG, "answer: nothing to do");
     if (!status)
-        status = ink_predictor_create(bench->snapshot, count, threads, &predictor, err);
+        status = precision_of(bench, &precision, err);
+    if (!status)
+        status = ink_predictor_create(bench->snapshot, count, threads, precision, &predictor, err);
     if (status)
         return status;
     us = calloc((size_t)rounds, sizeof(*us));
@@ -329,7 +344,8 @@ static enum ink_status
 show(struct bench *bench, struct ink_err *err)
 {
     INK_CLEANUP(ink_predictor_destroy) struct ink_predictor *predictor = NULL;
-    enum ink_status status = ink_predictor_create(bench->snapshot, 1, 1, &predictor, err);
+    enum ink_status status =
+        ink_predictor_create(bench->snapshot, 1, 1, INK_PRECISION_F32, &predictor, err);
     int count;
 
     if (!status)

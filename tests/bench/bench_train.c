@@ -103,7 +103,7 @@ bench_answers(const struct ink_snapshot *snapshot, const char *name, size_t coun
 
     for (size_t i = 0; i < BULK * INK_PICTURE_SIZE; i++)
         pixels[i] = i % 7 == 0 ? (float)(i % 256) / 255.0F : 0;
-    status = ink_predictor_create(snapshot, BULK, threads, &predictor, err);
+    status = ink_predictor_create(snapshot, BULK, threads, INK_PRECISION_F32, &predictor, err);
     if (status)
         return status;
     ink_predictor_run(predictor, pixels, count, probabilities);

@@ -226,6 +226,23 @@ class Numbers(Program):
         self.assertEqual((code, out), (64, ''))
         self.assertIn("INKLING_CPU: 'abacus'", err)
 
+    def test_precision(self):
+        """bf16 gives the answers that f32 gives; a processor without it says so."""
+        self.write('one.png', png(200, 200, a_one))
+        reference = {**self.env, 'INKLING_CPU': 'reference'}
+        code, out, err = self.run_it('predict', 'one.png', '--precision', 'bf16', '--json', env=reference)
+        self.assertEqual((code, json.loads(out)['prediction']), (0, 1), err)
+        baseline = {**self.env, 'INKLING_CPU': 'baseline'}
+        for words in (['predict', 'one.png'], ['evaluate', '--data', DRAWINGS], ['serve', '--port', '0'],
+                      ['train', '--model', 'softmax', '--data', DRAWINGS]):
+            code, out, err = self.run_it(*words, '--precision', 'bf16', env=baseline)
+            self.assertEqual((code, out), (69, ''), words)
+            self.assertIn("precision 'bf16': baseline cannot multiply such numbers, expected f32 or auto", err)
+        self.assertEqual(self.run_it('predict', 'one.png', '--precision', 'auto', env=baseline)[0], 0)
+        plain = self.numbers('evaluate', '--data', DRAWINGS)
+        auto = self.numbers('evaluate', '--data', DRAWINGS, '--precision', 'auto')
+        self.assertLessEqual(abs(auto['accuracy'] - plain['accuracy']), 0.0005)
+
     def test_out(self):
         self.write('one.png', png(200, 200, a_one))
         for ending, start in (('png', b'\x89PNG'), ('html', b'<!DOCTYPE html>'), ('json', b'{'), ('txt', b'1 ')):

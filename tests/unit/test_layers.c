@@ -137,7 +137,8 @@ bench_init(struct bench *bench, const char *text, const struct ink_kernels *kern
     *bench = (struct bench){.kernels = kernels};
     assert_ok(ink_arch_parse(text, strlen(text), &bench->arch, &err), &err);
     assert_ok(ink_snapshot_create(bench->arch, NULL, 3, &bench->snapshot, &err), &err);
-    assert_ok(ink_plan_create(bench->arch, INK_USE_TRAIN, &bench->plan, &err), &err);
+    assert_ok(ink_plan_create(bench->arch, INK_USE_TRAIN, INK_PRECISION_F32, &bench->plan, &err),
+              &err);
     assert_ok(ink_workspace_init(&bench->workspace, bench->plan, INK_NORM_GROUP + 1, &err), &err);
     bench->block = ink_floats(ink_plan_block_size(bench->plan));
     bench->turned = ink_floats(bench->plan->turned_size);
@@ -175,7 +176,8 @@ loss_of(struct bench *bench)
 
     for (int n = 0; n < PICTURES; n++)
         ink_rng_init(&bench->workspace.rng[n], 5, (uint64_t)n); /* the same dropout each time */
-    ink_net_forward(bench->plan, bench->kernels, bench->block, &bench->workspace, PICTURES);
+    ink_net_forward(bench->plan, bench->kernels, bench->block, bench->turned, &bench->workspace,
+                    PICTURES);
     for (int n = 0; n < PICTURES; n++) {
         const float *scores =
             ink_net_value(bench->plan, &bench->workspace, bench->plan->node_count - 1, n);
@@ -234,8 +236,8 @@ gradients_of(struct bench *bench)
         ink_softmax(ink_net_value(bench->plan, &bench->workspace, last, n), gradient);
         gradient[n + 1] -= 1;
     }
-    ink_plan_turn(bench->plan, bench->block, bench->turned, 0, 2);
-    ink_plan_turn(bench->plan, bench->block, bench->turned, 1, 2);
+    ink_plan_turn(bench->plan, bench->kernels, bench->block, bench->turned, 0, 2);
+    ink_plan_turn(bench->plan, bench->kernels, bench->block, bench->turned, 1, 2);
     for (size_t i = 0; i < bench->plan->parameter_size; i++)
         bench->gradient[i] = 1e9F; /* backward overwrites */
     ink_net_backward(bench->plan, bench->kernels, bench->block, bench->turned, &bench->workspace,
@@ -352,7 +354,8 @@ uses_give_the_same_answers(void **state)
             float *block, *scores;
 
             bench_init(&bench, nets[i].text, all[j / 2]);
-            assert_ok(ink_plan_create(bench.arch, uses[j % 2], &plan, &err), &err);
+            assert_ok(ink_plan_create(bench.arch, uses[j % 2], INK_PRECISION_F32, &plan, &err),
+                      &err);
             assert_ok(ink_workspace_init(&workspace, plan, PICTURES + 1, &err), &err);
             block = ink_floats(ink_plan_block_size(plan));
             assert_non_null(block);
@@ -360,7 +363,7 @@ uses_give_the_same_answers(void **state)
             memcpy(ink_net_value(plan, &workspace, 0, 0),
                    ink_net_value(bench.plan, &bench.workspace, 0, 0),
                    PICTURES * INK_PICTURE_SIZE * sizeof(float));
-            ink_net_forward(plan, bench.kernels, block, &workspace, PICTURES);
+            ink_net_forward(plan, bench.kernels, block, NULL, &workspace, PICTURES);
             scores = ink_net_scores(plan, &workspace);
             if (!has_first)
                 memcpy(first, scores, sizeof(first));
@@ -402,14 +405,14 @@ batch_norm_answers_with_its_statistics(void **state)
     for (int i = 0; i < bench.plan->node_count; i++)
         ink_plan_unpack(bench.plan, bench.block, i, ink_snapshot_edit_weights(copy, i),
                         ink_snapshot_edit_biases(copy, i), ink_snapshot_edit_statistics(copy, i));
-    assert_ok(ink_plan_create(bench.arch, INK_USE_ANSWER, &plan, &err), &err);
+    assert_ok(ink_plan_create(bench.arch, INK_USE_ANSWER, INK_PRECISION_F32, &plan, &err), &err);
     assert_ok(ink_workspace_init(&workspace, plan, PICTURES, &err), &err);
     block = ink_floats(ink_plan_block_size(plan));
     assert_non_null(block);
     ink_plan_pack(plan, copy, block);
     memcpy(ink_net_value(plan, &workspace, 0, 0), ink_net_value(bench.plan, &bench.workspace, 0, 0),
            PICTURES * INK_PICTURE_SIZE * sizeof(float));
-    ink_net_forward(plan, ink_kernels(), block, &workspace, PICTURES);
+    ink_net_forward(plan, ink_kernels(), block, NULL, &workspace, PICTURES);
     for (size_t i = 0; i < PICTURES * INK_CLASS_COUNT; i++)
         assert_true(fabs((double)ink_net_scores(plan, &workspace)[i] -
                          (double)ink_net_scores(bench.plan, &bench.workspace)[i]) < 1e-3);

@@ -135,7 +135,9 @@ test_predictions_agree(void **state)
     struct ink_prediction by_drawing, by_row, by_floats;
     float pixels[INK_PICTURE_SIZE];
 
-    assert_ok(ink_session_follow(fixture->session, 1, 1, &predictor, &fixture->err), &fixture->err);
+    assert_ok(
+        ink_session_follow(fixture->session, 1, 1, INK_PRECISION_F32, &predictor, &fixture->err),
+        &fixture->err);
     ink_predict_drawing(predictor, drawing, &by_drawing);
     ink_predict_row(predictor, by_drawing.row, &by_row);
     ink_prepare_floats(by_drawing.row, INK_PICTURE_SIZE, pixels);
@@ -164,7 +166,9 @@ test_predict_bytes(void **state)
 
         ink_buf_append(&png, item->bytes, item->size);
     }
-    assert_ok(ink_session_follow(fixture->session, 1, 1, &predictor, &fixture->err), &fixture->err);
+    assert_ok(
+        ink_session_follow(fixture->session, 1, 1, INK_PRECISION_F32, &predictor, &fixture->err),
+        &fixture->err);
     assert_ok(ink_predict_bytes(predictor, png.bytes, png.size, &prediction, &fixture->err),
               &fixture->err);
     json = ink_prediction_to_json(&prediction, "a \"name\"", 4);
@@ -184,7 +188,9 @@ test_predict_floats_range(void **state)
     struct ink_prediction prediction;
     float pixels[INK_PICTURE_SIZE] = {-1, 2, 0.5F, 1e30F};
 
-    assert_ok(ink_session_follow(fixture->session, 1, 1, &predictor, &fixture->err), &fixture->err);
+    assert_ok(
+        ink_session_follow(fixture->session, 1, 1, INK_PRECISION_F32, &predictor, &fixture->err),
+        &fixture->err);
     ink_predict_floats(predictor, pixels, &prediction);
     assert_int_equal(prediction.row[0], 0);
     assert_int_equal(prediction.row[1], 255);

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef INK_MODEL_NET_BF16_H
+#define INK_MODEL_NET_BF16_H
+
+/*
+ * net_bf16: layers with weights that compute in bf16 (model/kernels/bf16.h).
+ *
+ * Activations and gradients stay float in the workspace; a picture is rounded
+ * when a layer reads it, together with the padding that it is copied for anyway.
+ * The parameters of a plan for training stay float too: what forward and
+ * backward multiply is made of them once a step, by ink_plan_turn. A plan for
+ * answering has its weights as forward wants them, and no others.
+ *
+ * Threads  as model/net_run.h
+ */
+
+#include "model/net_run.h"
+
+/* Floats that a layer's weights take up in pairs, forward. */
+size_t ink_bf16_weight_size(const struct ink_conv *conv);
+/* Where weight [out][in][window] is among them, in numbers of 16 bits. */
+size_t ink_bf16_weight_at(const struct ink_conv *conv, size_t out, size_t in, size_t window);
+
+/* Whether the input's gradient is made in bf16 too: not that of a pooled convolution, which has few
+ * gradients, nor that of one with a stride. */
+bool ink_bf16_is_turned(const struct ink_plan_node *at);
+
+/* What a node needs of the workspace's `rounded`. */
+void ink_bf16_plan_scratch(struct ink_plan *plan, const struct ink_plan_node *at);
+
+/* As ink_run_conv and so on, without the biases' gradients. */
+void ink_bf16_run_conv(const struct ink_run *run, const struct ink_plan_node *at, const float *x,
+                       float *y);
+/* The weights' gradient of one picture of a convolution; x has its padding. */
+void ink_bf16_run_weights_back(const struct ink_run *run, const struct ink_plan_node *at,
+                               const float *x, const float *dy, bool is_added);
+/* The input's gradient of one picture, if ink_bf16_is_turned. */
+void ink_bf16_run_input_back(const struct ink_run *run, const struct ink_plan_node *at,
+                             const float *dy, float *dx);
+void ink_bf16_run_dense(const struct ink_run *run, const struct ink_plan_node *at, const float *x,
+                        float *y);
+void ink_bf16_run_dense_back(const struct ink_run *run, const struct ink_plan_node *at,
+                             const float *dy, float *dx);
+
+/* Weights forward, and with is_back turned around; part[0] of part[1] parts. */
+void ink_bf16_turn(const struct ink_bf16 *bf16, const struct ink_plan_node *at, bool is_back,
+                   const float *block, float *turned, const int part[static 2]);
+
+#endif
