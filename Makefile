@@ -56,20 +56,24 @@ SIMD_FLAGS := -O3 -Wno-unknown-pragmas -ffp-contract=fast -fno-math-errno -fno-t
 SIMD_FLAGS.avx2 := -mavx2 -mfma
 SIMD_FLAGS.avx512 := -mavx512f -mavx512vl -mavx512bw -mavx512dq -mfma -mprefer-vector-width=512
 SIMD_FLAGS.avx512bf16 := $(SIMD_FLAGS.avx512) -mavx512bf16
-SRC := $(sort $(filter-out kernel/main.c model/kernels/simd%.c,$(wildcard base/*.c model/*.c model/*/*.c kernel/*.c kernel/*/*.c)))
+SRC := $(sort $(filter-out kernel/main.c kernel/job.c model/kernels/simd%.c model/parallel/%.c,$(wildcard base/*.c model/*.c model/*/*.c kernel/*.c kernel/*/*.c)))
 OBJ := $(SRC:%.c=$B/%.o) $(SIMD_OBJ) $B/gen/model/onnx/onnx.pb-c.o $B/assets.o
+# MPI is in a program of its own: loading it would cost every start of the other.
+MPI := $(shell pkg-config --exists ompi-c 2>/dev/null && echo yes)
 UNIT := $(patsubst tests/unit/%.c,$B/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
 FUZZ := $(patsubst tests/fuzz/%.c,$B/tests/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
 .PHONY: all notebook check check-run test test-lab bench zoo golden fuzz coverage lint tidy format install install-user uninstall clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
-all: build/inkling                      ## build build/inkling (the default)
+all: build/inkling $(if $(filter yes 1,$(MPI)),build/inkling-mpi) ## build build/inkling (the default); MPI=1 or Open MPI there: inkling-mpi too
 
-build/inkling: $B/inkling FORCE
-	@[ "$$(readlink $@)" = $V/inkling ] || ln -sf $V/inkling $@
+build/inkling build/inkling-mpi: build/%: $B/% FORCE
+	@[ "$$(readlink $@)" = $V/$* ] || ln -sf $V/$* $@
 
-$B/inkling: $B/kernel/main.o $(OBJ); $(LINK)
+$B/inkling: $B/kernel/main.o $B/kernel/job.o $B/model/parallel/alone.o $(OBJ); $(LINK)
+$B/inkling-mpi: $B/kernel/main.o $B/kernel/job.o $B/model/parallel/mpi.o $(OBJ); $(LINK) $(shell pkg-config --libs ompi-c)
+$B/model/parallel/mpi.o: PKG_CFLAGS += $(patsubst -I%,-isystem %,$(shell pkg-config --cflags ompi-c))
 
 $B/libs.ok: Makefile
 	@mkdir -p $(@D); command -v pkg-config >/dev/null || { echo 'pkg-config is missing: apt-get install pkg-config' >&2; exit 1; }; bad=0; \
@@ -173,4 +177,4 @@ clean:                                  ## remove build/
 help:                                   ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' Makefile
 
--include $(OBJ:.o=.d) $B/kernel/main.d $(UNIT:$B/tests/%=$B/tests/unit/%.d) $(FUZZ:$B/tests/%=$B/tests/fuzz/%.d)
+-include $(OBJ:.o=.d) $B/kernel/main.d $B/kernel/job.d $B/model/parallel/alone.d $B/model/parallel/mpi.d $(UNIT:$B/tests/%=$B/tests/unit/%.d) $(FUZZ:$B/tests/%=$B/tests/fuzz/%.d)

@@ -15,6 +15,7 @@
 #include "kernel/command/version.h"
 #include "kernel/http/serve.h"
 #include "kernel/install.h"
+#include "kernel/job.h"
 #include "kernel/notebook.h"
 #include "kernel/terminal.h"
 #include "model/predictor.h"
@@ -201,6 +202,8 @@ run_command(struct ink_session *session, int argc, const char *const argv[])
 
         return status == INK_CANCELLED && atomic_load(&is_terminated) ? EXIT_TERMINATED : code;
     }
+    if (ink_session_parallel(session) && ink_session_parallel(session)->rank > 0)
+        return 0; /* the first process speaks */
     text = ink_bundle_find(&bundle, INK_MIME_TEXT);
     return text ? put(text->bytes, text->size) : 0;
 }
@@ -286,17 +289,22 @@ main(int argc, char *argv[])
     struct ink_serving serving = {0};
     struct ink_session_options options = {.serve = ink_serve_foreground, .serve_self = &serving};
     const char *const *words = (const char *const *)argv;
+    struct ink_job job;
     struct ink_err err;
     int code, first = take_options(argc, words, &options, &err);
 
-    if (first < 0 || check_compute(&err) != INK_OK)
+    if (first < 0 || ink_job_begin(argv, &job, &err) != INK_OK || check_compute(&err) != INK_OK)
         return complain(NULL, &err);
     if (first < argc && strcmp(words[first], "kernel") == 0)
         options.serve = ink_serve_background; /* beside the cells */
     handle_signals();
+    ink_job_watch(&job);
+    options.parallel = ink_job_parallel(&job);
+    if (first < argc && ink_job_check(&job, words[first], &err) != INK_OK)
+        return ink_job_end(&job, complain(NULL, &err));
     if (ink_session_create(&options, &session, &err) != INK_OK)
         return complain(NULL, &err);
     code = run(session, argc - first, words + first);
     ink_serving_stop(&serving);
-    return code;
+    return ink_job_end(&job, code);
 }

@@ -183,12 +183,11 @@ sweep(const struct ink_checkpoint_folder *folder)
 }
 
 enum ink_status
-ink_checkpoint_folder_open(const char *path, struct ink_checkpoint_folder **out_folder,
+ink_checkpoint_folder_look(const char *path, struct ink_checkpoint_folder **out_folder,
                            struct ink_err *err)
 {
     INK_CLEANUP(ink_checkpoint_folder_close)
     struct ink_checkpoint_folder *folder = calloc(1, sizeof(*folder));
-    enum ink_status status;
 
     if (!folder)
         return ink_fail(err, INK_NOMEM, "no memory for checkpoints");
@@ -196,7 +195,20 @@ ink_checkpoint_folder_open(const char *path, struct ink_checkpoint_folder **out_
     folder->path = strdup(path);
     if (!folder->path)
         return ink_fail(err, INK_NOMEM, "no memory for checkpoints");
-    status = ink_file_make_dir(path, err);
+    *out_folder = folder;
+    folder = NULL;
+    return INK_OK;
+}
+
+enum ink_status
+ink_checkpoint_folder_open(const char *path, struct ink_checkpoint_folder **out_folder,
+                           struct ink_err *err)
+{
+    INK_CLEANUP(ink_checkpoint_folder_close) struct ink_checkpoint_folder *folder = NULL;
+    enum ink_status status = ink_file_make_dir(path, err);
+
+    if (!status)
+        status = ink_checkpoint_folder_look(path, &folder, err);
     if (!status)
         status = take_lock(folder, err);
     if (status)
@@ -299,7 +311,7 @@ ink_checkpoint_folder_newest(struct ink_checkpoint_folder *folder,
                         "none of the %zu checkpoints in '%.80s' can be read: bring them back from "
                         "a copy, or start anew in another folder",
                         count, folder->path);
-    for (; at < count; at++)
+    for (; folder->lock >= 0 && at < count; at++)
         put_aside(folder, steps[at]);
     return INK_OK;
 }

@@ -29,6 +29,10 @@ struct ink_checkpoint_folder;
 INK_MUST_CHECK enum ink_status ink_checkpoint_folder_open(const char *path,
                                                           struct ink_checkpoint_folder **out_folder,
                                                           struct ink_err *err);
+/* To read only, beside whoever has it: makes, sweeps and puts aside nothing. Errors: INK_NOMEM */
+INK_MUST_CHECK enum ink_status ink_checkpoint_folder_look(const char *path,
+                                                          struct ink_checkpoint_folder **out_folder,
+                                                          struct ink_err *err);
 /* Waits for what is being written. */
 void ink_checkpoint_folder_close(struct ink_checkpoint_folder **folder);
 

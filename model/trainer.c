@@ -188,14 +188,43 @@ report(struct ink_trainer *trainer)
 
 /* ---- epochs ---- */
 
+/* Measure weights: the first of several processes does, and tells the others. */
+static enum ink_status
+measure(struct ink_trainer *trainer, const struct ink_snapshot *snapshot, double *out_loss,
+        double *out_accuracy, struct ink_err *err)
+{
+    const struct ink_parallel *parallel = trainer->options->parallel;
+    struct ink_evaluation evaluation;
+    double told[3] = {0}; /* status, loss, accuracy */
+    enum ink_status status = INK_OK;
+
+    if (ink_trainer_is_first(trainer)) {
+        status = ink_evaluate_on(trainer->pool, snapshot, trainer->validation,
+                                 trainer->plan->precision, trainer->cancel, &evaluation, err);
+        told[0] = status;
+    }
+    if (ink_trainer_is_first(trainer) && !status) {
+        free(evaluation.probabilities);
+        told[1] = evaluation.loss;
+        told[2] = (double)evaluation.correct / (double)evaluation.count;
+    }
+    if (parallel)
+        parallel->sum_doubles(parallel->self, told, 3);
+    if (!status && told[0] > 0)
+        return ink_fail(err, (enum ink_status)told[0], "the first process could not validate");
+    *out_loss = told[1];
+    *out_accuracy = told[2];
+    return status;
+}
+
 /* Evaluate the newest weights; keep them if they are the best so far. */
 static enum ink_status
 validate(struct ink_trainer *trainer, struct ink_err *err)
 {
     struct ink_train_progress *progress = &trainer->history.progress;
-    struct ink_evaluation evaluation;
     struct ink_snapshot *snapshot;
     uint64_t start = ink_clock_ns();
+    double loss, accuracy;
     bool is_best;
     enum ink_status status = make_snapshot(trainer, &snapshot, err);
 
@@ -203,17 +232,14 @@ validate(struct ink_trainer *trainer, struct ink_err *err)
         return status;
     progress->is_validating = true;
     report(trainer);
-    status = ink_evaluate_on(trainer->pool, snapshot, trainer->validation, trainer->plan->precision,
-                             trainer->cancel, &evaluation, err);
+    status = measure(trainer, snapshot, &loss, &accuracy, err);
     progress->is_validating = false;
     trainer->validation_ns += ink_clock_ns() - start;
     if (status) {
         ink_snapshot_unref(snapshot);
         return status;
     }
-    free(evaluation.probabilities);
-    is_best = ink_history_validation(&trainer->history, evaluation.loss,
-                                     (double)evaluation.correct / (double)evaluation.count);
+    is_best = ink_history_validation(&trainer->history, loss, accuracy);
     ink_snapshot_edit_record(snapshot)->loss = progress->validation_loss;
     ink_snapshot_edit_record(snapshot)->accuracy = progress->validation_accuracy;
     if (is_best) {
@@ -306,7 +332,7 @@ run_epoch(struct ink_trainer *trainer, struct ink_err *err)
 
     shuffle(trainer, trainer->history.progress.epoch);
     for (size_t first = done * batch; first < count; first += batch) {
-        if (ink_trainer_is_cancelled(trainer))
+        if (ink_trainer_is_cancelled(trainer) && !trainer->options->parallel) /* else all agree */
             return ink_fail(err, INK_CANCELLED, "cancelled");
         trainer->batch_first = first;
         trainer->batch_count = count - first < batch ? count - first : batch;
@@ -418,7 +444,9 @@ trainer_init(struct ink_trainer *trainer, struct ink_err *err)
         status = ink_trainer_update_create(trainer, err);
     if (!status)
         status = ink_trainer_shares_create(trainer, err);
-    return status ? status : ink_trainer_checkpoints_init(trainer, err);
+    if (!status)
+        status = ink_trainer_checkpoints_init(trainer, err);
+    return status ? status : ink_trainer_check_alike(trainer, err);
 }
 
 static void

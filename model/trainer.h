@@ -26,6 +26,7 @@
 
 #include "model/augment.h"
 #include "model/dataset.h"
+#include "model/parallel/parallel.h"
 #include "model/precision.h"
 #include "model/snapshot.h"
 
@@ -73,6 +74,9 @@ struct ink_train_options {
     int patience;     /* so many validations without a better one end the run; 0 = off */
     double publish_s; /* seconds between published snapshots; 0 = never but at the end */
     const struct ink_train_checkpoints *checkpoints; /* NULL = none */
+    /* Other processes that run the same with the same: each learns its part of every mini-batch,
+     * the first one validates and writes checkpoints; cancelling one cancels all. NULL = none */
+    const struct ink_parallel *parallel;
 };
 
 /* The defaults that `train` shows in its help. */

@@ -185,7 +185,7 @@ ink_trainer_checkpoint_if_due(struct ink_trainer *trainer)
     int64_t steps;
     bool is_due;
 
-    if (!keeper)
+    if (!keeper || !ink_trainer_is_first(trainer))
         return;
     if (!ink_checkpoint_folder_is_busy(wanted->folder))
         settle(trainer);
@@ -203,7 +203,7 @@ ink_trainer_checkpoint_if_due(struct ink_trainer *trainer)
 void
 ink_trainer_checkpoint_last(struct ink_trainer *trainer)
 {
-    if (!trainer->keeper)
+    if (!trainer->keeper || !ink_trainer_is_first(trainer))
         return;
     settle(trainer);
     save(trainer);

@@ -46,14 +46,16 @@ struct ink_trainer {
     struct ink_optimizer_state optimizer;
     struct ink_share *share;             /* [thread_count] */
     const struct ink_workspace **passed; /* [thread_count] theirs */
-    float *gradient; /* [parameter_size] of the mini-batch; NULL unless it is needed whole */
-    double *squares; /* of it, summed piece by piece */
+    float *gradient;    /* [parameter_size] of the mini-batch; NULL unless it is needed whole */
+    double *squares;    /* of it, summed piece by piece */
+    double *statistics; /* [statistic_size] of the mini-batch */
 
     uint32_t *order; /* [train->count] rows as this epoch takes them */
     /* The mini-batch that the threads are at. */
     size_t batch_first, batch_count;
     double rate;
     int learner_count;      /* threads that have pictures of it, the first ones */
+    double loss, correct;   /* of it, of all processes: sums */
     atomic_bool is_dropped; /* cancelled before all shares were computed: no weight moves */
 
     struct ink_history history;
@@ -71,6 +73,13 @@ ink_trainer_is_cancelled(const struct ink_trainer *trainer)
     return trainer->cancel && atomic_load(trainer->cancel);
 }
 
+/* Whether this process writes: alone, or the first of several. */
+static inline bool
+ink_trainer_is_first(const struct ink_trainer *trainer)
+{
+    return !trainer->options->parallel || trainer->options->parallel->rank == 0;
+}
+
 /* The shares' workspaces and gradients, one a thread. */
 INK_MUST_CHECK enum ink_status ink_trainer_shares_create(struct ink_trainer *trainer,
                                                          struct ink_err *err);
@@ -85,6 +94,14 @@ void ink_trainer_shares_destroy(struct ink_trainer *trainer);
  */
 INK_MUST_CHECK enum ink_status ink_trainer_step(struct ink_trainer *trainer, double *out_loss,
                                                 double *out_accuracy, struct ink_err *err);
+
+/*
+ * Make sure that all processes are about to do the same.
+ *
+ * Errors   INK_BADARG  they are not: says what differs
+ */
+INK_MUST_CHECK enum ink_status ink_trainer_check_alike(const struct ink_trainer *trainer,
+                                                       struct ink_err *err);
 
 /* Room for the gradient as a whole, if an option needs it. */
 INK_MUST_CHECK enum ink_status ink_trainer_update_create(struct ink_trainer *trainer,

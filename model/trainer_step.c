@@ -75,11 +75,29 @@ learn_share(struct ink_trainer *trainer, struct ink_share *share, size_t first)
                      share->count, share->gradient);
 }
 
-/* Threads that take pictures of a mini-batch: batch norm's groups are not divided. */
+/* What a mini-batch is divided in: pictures, or batch norm's groups, which are not divided. */
+static int
+unit_count(const struct ink_trainer *trainer, size_t batch_count)
+{
+    return trainer->plan->has_norm ? ink_norm_groups((int)batch_count) : (int)batch_count;
+}
+
+/* The first of this process's units; with `next` 1 that of the process after it. */
+static int
+first_unit(const struct ink_trainer *trainer, int units, int next)
+{
+    const struct ink_parallel *parallel = trainer->options->parallel;
+
+    return parallel ? (int)((int64_t)units * (parallel->rank + next) / parallel->size)
+                    : units * next;
+}
+
+/* Threads that take units of a mini-batch in this process. */
 static int
 learner_count(const struct ink_trainer *trainer, size_t batch_count)
 {
-    int most = trainer->plan->has_norm ? ink_norm_groups((int)batch_count) : (int)batch_count;
+    int units = unit_count(trainer, batch_count);
+    int most = first_unit(trainer, units, 1) - first_unit(trainer, units, 0);
 
     return most < trainer->thread_count ? most : trainer->thread_count;
 }
@@ -89,13 +107,15 @@ static size_t
 take_share(const struct ink_trainer *trainer, struct ink_share *share, int thread)
 {
     int learners = trainer->learner_count, all = (int)trainer->batch_count;
-    int groups = ink_norm_groups(all), unit = trainer->plan->has_norm ? groups : all;
-    int first = (int)((int64_t)unit * thread / learners);
-    int last = (int)((int64_t)unit * (thread + 1) / learners);
+    int groups = ink_norm_groups(all), units = unit_count(trainer, trainer->batch_count);
+    int start = first_unit(trainer, units, 0), own = first_unit(trainer, units, 1) - start;
+    int first, last;
 
     share->count = 0;
     if (thread >= learners)
         return 0;
+    first = start + (int)((int64_t)own * thread / learners);
+    last = start + (int)((int64_t)own * (thread + 1) / learners);
     share->workspace.group_count = trainer->plan->has_norm ? last - first : 0;
     if (trainer->plan->has_norm) {
         first = ink_norm_group_start(all, groups, first);
@@ -103,6 +123,24 @@ take_share(const struct ink_trainer *trainer, struct ink_share *share, int threa
     }
     share->count = last - first;
     return (size_t)first;
+}
+
+/* One thread's: what all shares found, of all processes; if one of them gave up, so do all. */
+static void
+sum_shares(struct ink_trainer *trainer)
+{
+    const struct ink_parallel *parallel = trainer->options->parallel;
+    double sums[3] = {0, 0, atomic_load(&trainer->is_dropped)};
+
+    for (int t = 0; t < trainer->learner_count; t++) {
+        sums[0] += trainer->share[t].loss;
+        sums[1] += trainer->share[t].correct;
+    }
+    if (parallel)
+        parallel->sum_doubles(parallel->self, sums, 3);
+    trainer->loss = sums[0];
+    trainer->correct = sums[1];
+    atomic_store(&trainer->is_dropped, sums[2] > 0);
 }
 
 static void
@@ -119,6 +157,11 @@ step_work(void *self, int thread)
     if (ink_trainer_is_cancelled(trainer))
         atomic_store(&trainer->is_dropped, true);
     ink_pool_barrier(trainer->pool);
+    if (trainer->options->parallel) {
+        if (thread == 0)
+            sum_shares(trainer);
+        ink_pool_barrier(trainer->pool);
+    }
     if (!atomic_load(&trainer->is_dropped))
         ink_trainer_update(trainer, thread);
 }
@@ -127,35 +170,36 @@ enum ink_status
 ink_trainer_step(struct ink_trainer *trainer, double *out_loss, double *out_accuracy,
                  struct ink_err *err)
 {
-    double loss = 0;
-    int correct = 0;
-
     trainer->learner_count = learner_count(trainer, trainer->batch_count);
     ink_pool_run(trainer->pool, step_work, trainer);
     if (atomic_load(&trainer->is_dropped))
         return ink_fail(err, INK_CANCELLED, "cancelled");
-    for (int t = 0; t < trainer->learner_count; t++) {
-        loss += trainer->share[t].loss;
-        correct += trainer->share[t].correct;
-    }
-    *out_loss = loss / (double)trainer->batch_count;
-    *out_accuracy = correct / (double)trainer->batch_count;
+    if (!trainer->options->parallel)
+        sum_shares(trainer);
+    *out_loss = trainer->loss / (double)trainer->batch_count;
+    *out_accuracy = trainer->correct / (double)trainer->batch_count;
     return INK_OK;
 }
 
-/* Pictures that a share may have. */
+/* Units that this process may have of a mini-batch. */
 static int
-capacity_of(const struct ink_trainer *trainer)
+own_units_max(const struct ink_trainer *trainer)
+{
+    int units = unit_count(trainer, (size_t)trainer->options->batch_size);
+    int size = trainer->options->parallel ? trainer->options->parallel->size : 1;
+
+    return (units + size - 1) / size;
+}
+
+/* Pictures that a share may have, of which there are `learners`. */
+static int
+capacity_of(const struct ink_trainer *trainer, int learners)
 {
     int batch = trainer->options->batch_size;
-    int learners = learner_count(trainer, (size_t)batch),
-        capacity = (batch + learners - 1) / learners;
+    int capacity = (own_units_max(trainer) + learners - 1) / learners;
 
-    if (trainer->plan->has_norm) {
-        int groups = (ink_norm_groups(batch) + learners - 1) / learners;
-
-        capacity = groups * INK_NORM_GROUP < batch ? groups * INK_NORM_GROUP : batch;
-    }
+    if (trainer->plan->has_norm)
+        capacity = capacity * INK_NORM_GROUP < batch ? capacity * INK_NORM_GROUP : batch;
     return capacity;
 }
 
@@ -163,7 +207,7 @@ enum ink_status
 ink_trainer_shares_create(struct ink_trainer *trainer, struct ink_err *err)
 {
     int threads = trainer->thread_count, batch = trainer->options->batch_size;
-    int learners = learner_count(trainer, (size_t)batch);
+    int own = own_units_max(trainer), learners = own < threads ? own : threads;
 
     trainer->share = calloc((size_t)threads, sizeof(*trainer->share));
     trainer->passed = calloc((size_t)threads, sizeof(*trainer->passed));
@@ -179,7 +223,8 @@ ink_trainer_shares_create(struct ink_trainer *trainer, struct ink_err *err)
             return ink_fail(err, INK_NOMEM, "no memory for %d threads", threads);
         if (t >= learners)
             continue;
-        status = ink_workspace_init(&share->workspace, trainer->plan, capacity_of(trainer), err);
+        status = ink_workspace_init(&share->workspace, trainer->plan,
+                                    capacity_of(trainer, learners), err);
         if (status)
             return status;
         share->workspace.cancel = trainer->cancel;

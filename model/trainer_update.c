@@ -4,7 +4,8 @@
  *
  * Gradients come piece by piece, summed over the shares, and each is stepped on
  * at once, while it is in the cache. What needs the whole gradient before any
- * step (clipping by its length) has it kept first: the numbers are the same.
+ * step (clipping by its length, several processes) has it kept first: the
+ * numbers are the same.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -30,7 +31,10 @@ least(size_t a, size_t b)
 enum ink_status
 ink_trainer_update_create(struct ink_trainer *trainer, struct ink_err *err)
 {
-    if (trainer->options->clip == 0)
+    trainer->statistics = calloc(trainer->plan->statistic_size + 1, sizeof(*trainer->statistics));
+    if (!trainer->statistics)
+        return ink_fail(err, INK_NOMEM, "no memory for statistics");
+    if (trainer->options->clip == 0 && !trainer->options->parallel)
         return INK_OK;
     trainer->gradient = ink_floats(trainer->plan->parameter_size);
     trainer->squares = calloc(piece_count(trainer), sizeof(*trainer->squares));
@@ -45,6 +49,7 @@ ink_trainer_update_destroy(struct ink_trainer *trainer)
 {
     free(trainer->gradient);
     free(trainer->squares);
+    free(trainer->statistics);
 }
 
 /* ---- what is done with a piece of the gradient ---- */
@@ -155,9 +160,18 @@ step_in_two_passes(struct ink_trainer *trainer, int thread)
     size_t to = panel_count * (number + 1) / threads * INK_PANEL;
     struct update update = {.trainer = trainer};
 
-    make_pieces(&update, thread, keep_piece);
+    if (trainer->learner_count > 0)
+        make_pieces(&update, thread, keep_piece);
+    else if (thread == 0) /* more processes than pictures */
+        memset(trainer->gradient, 0, trainer->plan->parameter_size * sizeof(*trainer->gradient));
     ink_pool_barrier(trainer->pool);
-    begin_update(&update, trainer, clip_scale(trainer, thread));
+    if (trainer->options->parallel) {
+        if (thread == 0)
+            trainer->options->parallel->sum_floats(
+                trainer->options->parallel->self, trainer->gradient, trainer->plan->parameter_size);
+        ink_pool_barrier(trainer->pool);
+    }
+    begin_update(&update, trainer, trainer->options->clip > 0 ? clip_scale(trainer, thread) : 1);
     step_piece(&update, from, to - from, trainer->gradient + from);
 }
 
@@ -167,15 +181,20 @@ move_statistics(struct ink_trainer *trainer)
 {
     size_t size = trainer->plan->statistic_size, at = trainer->plan->parameter_size;
     float *running = trainer->block + at;
+    double *sum = trainer->statistics;
 
+    if (size == 0)
+        return;
     for (size_t i = 0; i < size; i++) {
-        double mean = 0;
-
+        sum[i] = 0;
         for (int t = 0; t < trainer->learner_count; t++)
-            mean += (double)trainer->share[t].workspace.statistics[i] * trainer->share[t].count;
-        mean /= (double)trainer->batch_count;
-        running[i] += INK_NORM_MOMENTUM * ((float)mean - running[i]);
+            sum[i] += (double)trainer->share[t].workspace.statistics[i] * trainer->share[t].count;
     }
+    if (trainer->options->parallel)
+        trainer->options->parallel->sum_doubles(trainer->options->parallel->self, sum, size);
+    for (size_t i = 0; i < size; i++)
+        running[i] +=
+            INK_NORM_MOMENTUM * ((float)(sum[i] / (double)trainer->batch_count) - running[i]);
     if (trainer->average)
         trainer->kernels->average(size, average_decay(trainer), running, trainer->average + at);
 }

@@ -333,6 +333,31 @@ say_stopped(const struct run *run, const struct ink_train_progress *progress, st
                     folder ? folder : "");
 }
 
+/* The processes that mpirun started with this one take part. */
+static void
+set_parallel(const struct run *run, struct ink_train_options *options)
+{
+    options->parallel = ink_session_parallel(run->ctx->session);
+    if (options->parallel && options->threads == 0)
+        options->threads = options->parallel->threads;
+}
+
+/* What a process beside the first one does: that one shows and keeps. */
+static enum ink_status
+train_beside(const struct run *run, struct ink_train_options *options, struct ink_err *err)
+{
+    INK_CLEANUP(ink_freep) struct ink_train_result *result = calloc(1, sizeof(*result));
+    enum ink_status status;
+
+    if (!result)
+        return ink_fail(err, INK_NOMEM, "out of memory");
+    options->publish_s = 0;
+    status = ink_train_run(run->start, run->train, run->validation, options, NULL, run->ctx->cancel,
+                           result, err);
+    ink_snapshot_unref(result->best);
+    return status == INK_BADDATA ? INK_OK : status; /* all find the same; the first one says so */
+}
+
 /* Train, and leave the best weights in use; an error leaves those that were. */
 static enum ink_status
 train(struct run *run, struct ink_bundle *out_bundle, struct ink_err *err)
@@ -354,6 +379,9 @@ train(struct run *run, struct ink_bundle *out_bundle, struct ink_err *err)
     status = ink_train_keeping_set(&run->keeping, run->args, data_names(run), &options, err);
     if (status != INK_OK)
         return status;
+    set_parallel(run, &options);
+    if (options.parallel && options.parallel->rank > 0)
+        return train_beside(run, &options, err);
     if (ink_session_snapshot(run->ctx->session, &before, NULL) != INK_OK)
         before = NULL;
     status =
@@ -433,7 +461,14 @@ const struct ink_command ink_command_train = {
             "The best epoch is chosen on the validation data, by default the test half: to\n"
             "report an accuracy that was not chosen, hold pictures out (--validation 5000)\n"
             "and 'evaluate' afterwards. A loss that explodes ends the run with the step's\n"
-            "number and keeps the last good weights.",
+            "number and keeps the last good weights.\n"
+            "\n"
+            "  mpirun -np 4 inkling train --model keras\n"
+            "\n"
+            "trains in four processes, on one machine or several: each loads the data and\n"
+            "learns its part of every mini-batch, and the weights are those that one process\n"
+            "would learn, up to rounding. The first one shows, measures and writes. When one\n"
+            "is lost all end; the newest checkpoint is there to go on from.",
     .option = ink_train_option,
     .option_count = INK_TRAIN_OPTION_COUNT,
     .flags = INK_CHANGES_SESSION | INK_LONG_RUNNING | INK_LOCAL_FILES,

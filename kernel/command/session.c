@@ -42,7 +42,8 @@ copy_options(const struct ink_session_options *options, struct ink_session_optio
 {
     enum ink_status status;
 
-    *out = (struct ink_session_options){.serve = options->serve, .serve_self = options->serve_self};
+    *out = (struct ink_session_options){
+        .serve = options->serve, .serve_self = options->serve_self, .parallel = options->parallel};
     status = copy_text(options->store, &out->store, err);
     if (status == INK_OK)
         status = copy_text(options->data_dir, &out->data_dir, err);
@@ -114,6 +115,12 @@ void *
 ink_session_serve_self(const struct ink_session *session)
 {
     return session->options.serve_self;
+}
+
+const struct ink_parallel *
+ink_session_parallel(const struct ink_session *session)
+{
+    return session->options.parallel;
 }
 
 /* ---- the network ---- */

@@ -23,6 +23,7 @@
 #include "kernel/command/command.h"
 #include "model/dataset.h"
 #include "model/drawing.h"
+#include "model/parallel/parallel.h"
 #include "model/predictor.h"
 #include "model/prepare.h"
 #include "model/snapshot.h"
@@ -44,6 +45,9 @@ struct ink_session_options {
     /* What the command `serve` does: given by who may include kernel/http. NULL = INK_NOTNOW. */
     ink_command_fn serve;
     void *serve_self; /* for serve: ink_session_serve_self(ctx->session) */
+    /* Other processes that run the same commands: `train` learns together with them. Borrowed;
+     * NULL = none. */
+    const struct ink_parallel *parallel;
 };
 
 INK_MUST_CHECK enum ink_status ink_session_create(const struct ink_session_options *options,
@@ -52,6 +56,7 @@ INK_MUST_CHECK enum ink_status ink_session_create(const struct ink_session_optio
 void ink_session_destroy(struct ink_session **session);
 ink_command_fn ink_session_serve(const struct ink_session *session);
 void *ink_session_serve_self(const struct ink_session *session);
+const struct ink_parallel *ink_session_parallel(const struct ink_session *session);
 
 /* ---- the network ---- */
 

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/parse.h"
 #include "kernel/command/command_priv.h"
+#include "kernel/command/session.h"
 #include "kernel/command/train_config.h"
 
 static const double interval_min_s = 0.1, interval_max_s = 86400;
@@ -57,6 +58,15 @@ warn(void *self, const char *text)
     sink->print(sink->self, line);
 }
 
+/* Whether another process of the run writes the checkpoints. */
+static bool
+is_helper(const struct ink_context *ctx)
+{
+    const struct ink_parallel *parallel = ink_session_parallel(ctx->session);
+
+    return parallel && parallel->rank > 0;
+}
+
 static enum ink_status
 open_new(const char *path, struct ink_train_keeping *keeping, struct ink_err *err)
 {
@@ -86,10 +96,11 @@ go_on(const struct ink_context *ctx, const struct ink_args *given,
     if (status == INK_OK && access(path, F_OK) != 0)
         status = ink_fail_errno(err, "--resume: '%.100s'", path);
     if (status == INK_OK)
-        status = ink_checkpoint_folder_open(path, &keeping->folder, err);
+        status = is_helper(ctx) ? ink_checkpoint_folder_look(path, &keeping->folder, err)
+                                : ink_checkpoint_folder_open(path, &keeping->folder, err);
     if (status != INK_OK)
         return status;
-    status = ink_checkpoint_folder_newest(keeping->folder, warn,
+    status = ink_checkpoint_folder_newest(keeping->folder, is_helper(ctx) ? NULL : warn,
                                           (void *)(uintptr_t)ctx->sink, /* warn only reads it */
                                           &keeping->checkpoint, &why);
     if (status != INK_OK)
@@ -113,7 +124,7 @@ ink_train_keeping_begin(const struct ink_context *ctx, const struct ink_args *gi
         return status;
     status = parse_interval(ink_args_text(&args, "checkpoint-every"), &keeping->checkpoints, err);
     path = ink_args_text(&args, "checkpoints");
-    if (status == INK_OK && path && !keeping->folder)
+    if (status == INK_OK && path && !keeping->folder && !is_helper(ctx))
         status = open_new(path, keeping, err);
     if (status != INK_OK)
         return status;
