@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "model/net_bf16.h"
 #include "model/net_dense.h"
+#include "model/net_norm.h"
 
 static size_t
 panels(size_t count)
@@ -143,6 +144,7 @@ plan_geometry(struct ink_plan *plan, int index)
     enum ink_op op = at->node->op;
 
     at->folded = at->pooled = -1;
+    at->line = at->measured = at->summed = at->pulled = -1;
     at->out = at->kept = at->node->shape;
     if (index == 0)
         return;
@@ -324,9 +326,13 @@ plan_memory(struct ink_plan *plan, int index)
         at->gradient_at = plan->node[at->node->input[0]].gradient_at;
         return;
     }
-    at->value_at = plan->value_size;
-    plan->value_size += size;
-    if (plan->use == INK_USE_TRAIN && at->needs_gradient) {
+    if (at->is_line) {
+        at->value_at = plan->node[at->node->input[0]].value_at;
+    } else {
+        at->value_at = plan->value_size;
+        plan->value_size += size;
+    }
+    if (plan->use == INK_USE_TRAIN && at->needs_gradient && at->pulled < 0) {
         at->gradient_at = plan->gradient_size;
         plan->gradient_size += size;
     }
@@ -365,8 +371,7 @@ plan_parameters(struct ink_plan *plan, int index)
         at->weight_size = channels;
         plan->has_norm = true;
         at->moment_at = plan->moment_size;
-        plan->moment_size += 4 * channels;
-        plan->norm_size = largest(plan->norm_size, channels);
+        plan->moment_size += INK_NORM_NUMBERS * channels;
     } else {
         size_t window = (size_t)at->conv.kernel_height * (size_t)at->conv.kernel_width;
 
@@ -458,6 +463,7 @@ ink_plan_create(const struct ink_arch *arch, enum ink_use use, enum ink_precisio
         plan_pooled(plan, i);
     for (int i = 1; i < plan->node_count; i++)
         plan_sharing(plan, i);
+    ink_plan_norms(plan);
     for (int i = 0; i < plan->node_count; i++)
         plan_memory(plan, i);
     for (int i = 0; i < plan->node_count && plan->use == INK_USE_TRAIN; i++)
@@ -509,6 +515,16 @@ ink_norm_group_start(int count, int groups, int group)
     return group * (count / groups) + (group < larger ? group : larger);
 }
 
+int
+ink_norm_group_of(int count, int groups, int picture)
+{
+    int size = count / groups, larger = count % groups;
+
+    if (picture < larger * (size + 1))
+        return picture / (size + 1);
+    return larger + (picture - larger * (size + 1)) / size;
+}
+
 /* ---- workspaces ---- */
 
 enum ink_status
@@ -517,7 +533,7 @@ ink_workspace_init(struct ink_workspace *workspace, const struct ink_plan *plan,
 {
     size_t pictures = (size_t)capacity, at = 0;
     size_t groups = (size_t)ink_norm_groups(capacity);
-    size_t value = 0, gradient, extra, padded, pooled, dense, rounded, moments, norm_line;
+    size_t value = 0, gradient, extra, padded, pooled, dense, rounded, moments, lined, pulled;
     size_t statistics;
 
     gradient = at += plan->value_size * pictures + INK_KERNEL_SLACK;
@@ -528,8 +544,9 @@ ink_workspace_init(struct ink_workspace *workspace, const struct ink_plan *plan,
     rounded = at += ink_dense_scratch_size(plan, pictures);
     moments = at += panels(largest(plan->rounded_size, plan->rounded_each * pictures) / 2) +
                     2 * INK_KERNEL_SLACK;
-    norm_line = at += plan->moment_size * groups;
-    statistics = at += 5 * plan->norm_size;
+    lined = at += plan->moment_size * groups;
+    pulled = at += plan->line_size + INK_KERNEL_SLACK;
+    statistics = at += plan->pull_size + INK_KERNEL_SLACK;
     at += plan->statistic_size;
 
     *workspace = (struct ink_workspace){.capacity = capacity};
@@ -548,7 +565,8 @@ ink_workspace_init(struct ink_workspace *workspace, const struct ink_plan *plan,
     workspace->dense = workspace->block + dense;
     workspace->rounded = (uint16_t *)(workspace->block + rounded);
     workspace->moments = workspace->block + moments;
-    workspace->norm_line = workspace->block + norm_line;
+    workspace->lined = workspace->block + lined;
+    workspace->pulled = workspace->block + pulled;
     workspace->statistics = workspace->block + statistics;
     return INK_OK;
 }

@@ -20,6 +20,11 @@
  * each takes whole groups. The running ones move by INK_NORM_MOMENTUM towards
  * the mean of the groups' after each mini-batch.
  *
+ * In training, what a batch norm writes is stored only if somebody else than
+ * convolutions and pools reads it: these draw its line while they read a picture,
+ * and the convolution before it makes the gradient of a picture when it needs it
+ * (model/net_norm.h). A pass through memory costs more than the line.
+ *
  * The gradients of dense weights are not part of the way back: they are made
  * when they are used, tile by tile, from the activations and gradients that
  * all shares of a mini-batch keep (model/net_dense.h). They lie behind all
@@ -39,7 +44,7 @@
 #define INK_NORM_EPSILON  1e-5
 #define INK_NORM_MOMENTUM 0.1F
 
-enum { INK_NORM_GROUP = 32 };
+enum { INK_NORM_GROUP = 32, INK_NORM_NUMBERS = 9 };
 
 enum ink_use {
     INK_USE_ANSWER, /* forward; batch norm folded into the layer before it where that is possible */
@@ -66,14 +71,20 @@ struct ink_plan_node {
     size_t place_at;               /* in the workspace's bytes a picture: pool winners, dropout */
     size_t moment_at;              /* batch norm, floats in the workspace's moments */
     int folded;                    /* the batch norm that is part of this conv or dense, or -1 */
-    int pooled;                    /* the maxpool 2x2 that this conv does in its own pass, or -1 */
-    bool has_bias, has_relu;       /* of the fused kernel */
-    bool is_bf16;                  /* what it multiplies is rounded */
-    bool is_packed_bf16;           /* answering: and its weights are so in the parameters */
-    bool is_pooled_away;           /* relu or maxpool that a pooled conv does, both ways */
-    bool is_alias;                 /* nothing to compute: shares its input's numbers */
-    bool is_in_place;              /* writes over its input's numbers */
-    bool is_shared;                /* others read these numbers too: not to be written over */
+    int line;     /* the batch norm whose line this node draws as it reads, or -1 */
+    int measured; /* the batch norm whose input this node is: measured as it is written, or -1 */
+    int summed;   /* the batch norm whose gradients this node writes last, or -1 */
+    int pulled;   /* the batch norm that this node has its output's gradients from, or -1 */
+    int pooled;   /* the maxpool 2x2 that this conv does in its own pass, or -1 */
+    bool has_bias, has_relu; /* of the fused kernel */
+    bool is_bf16;            /* what it multiplies is rounded */
+    bool is_packed_bf16;     /* answering: and its weights are so in the parameters */
+    bool is_line;            /* batch norm whose output is not stored: its readers draw it */
+    bool is_late;            /* batch norm whose gradient is not stored: see pulled */
+    bool is_pooled_away;     /* relu or maxpool that a pooled conv does, both ways */
+    bool is_alias;           /* nothing to compute: shares its input's numbers */
+    bool is_in_place;        /* writes over its input's numbers */
+    bool is_shared;          /* others read these numbers too: not to be written over */
     bool is_sign_kept, is_value_kept; /* what the way back needs of the shared numbers */
     bool needs_gradient;              /* some parameter is at or above it */
     bool adds[INK_ARCH_INPUT_MAX];    /* backward: this input's gradient has been written already */
@@ -95,7 +106,8 @@ struct ink_plan {
     size_t extra_size;     /* floats a picture: a gradient on its way to be added */
     size_t place_size;     /* bytes a picture */
     size_t moment_size;    /* floats */
-    size_t norm_size;      /* floats: channels of the widest batch norm */
+    size_t line_size;      /* floats: the largest picture that is read through a line */
+    size_t pull_size;      /* floats: the largest gradient of a picture that is pulled */
     size_t padded_size;    /* floats: one padded picture */
     size_t pooled_size;    /* floats: the widest pooled conv's gradient, as its kernel sums it */
     size_t dense_size;     /* floats: panels of the widest dense layer */
@@ -116,8 +128,9 @@ struct ink_workspace {
     float *pooled;     /* gradient of a pooled conv's weights, on its way to be gathered */
     float *dense;      /* dense layers' way back: gradients turned around */
     uint16_t *rounded; /* what a layer multiplies in bf16 */
-    float *moments;    /* batch norm, group by group: mean, inverse deviation, scale, shift */
-    float *norm_line;  /* scratch of batch norm's way back: 5 numbers a channel */
+    float *moments;    /* batch norm, group by group: INK_NORM_NUMBERS numbers a channel */
+    float *lined;      /* a picture that is read through a line */
+    float *pulled;     /* a picture's gradient, made when it is read */
     float *statistics; /* [plan->statistic_size] mean and variance of this share */
     uint8_t *places;
     struct ink_rng *rng;       /* [capacity] each picture's own; dropout draws from it */
@@ -141,6 +154,8 @@ void ink_workspace_fini(struct ink_workspace *workspace);
 int ink_norm_groups(int count);
 /* The first picture of group 0..groups, the last being the end. */
 int ink_norm_group_start(int count, int groups, int group);
+/* The group that a picture is in. */
+int ink_norm_group_of(int count, int groups, int picture);
 
 /* Floats of a parameter block: weights, biases, statistics and slack. */
 size_t ink_plan_block_size(const struct ink_plan *plan);

@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include "model/net_norm.h"
+
 /* ---- where numbers are ---- */
 
 static size_t
@@ -132,8 +134,7 @@ round_input(const struct ink_run *run, const struct ink_plan_node *at, const flo
 /* ---- forward ---- */
 
 void
-ink_bf16_run_conv(const struct ink_run *run, const struct ink_plan_node *at, const float *x,
-                  float *y)
+ink_bf16_run_conv(const struct ink_run *run, const struct ink_plan_node *at, float *y)
 {
     const struct ink_bf16 *bf16 = run->kernels->bf16;
     const float *bias = at->has_bias ? run->block + at->bias_at : NULL;
@@ -142,13 +143,14 @@ ink_bf16_run_conv(const struct ink_run *run, const struct ink_plan_node *at, con
     for (size_t n = 0; n < (size_t)run->count && !ink_run_is_cancelled(run); n++) {
         size_t to = n * ink_shape_count(at->kept);
 
-        round_input(run, at, x + n * ink_shape_count(at->in));
+        round_input(run, at, ink_norm_input(run, at, n));
         if (at->pooled < 0)
             bf16->conv(&at->conv, from, weights, bias, at->has_relu, false, y + to);
         else
             bf16->conv_pooled(&at->conv, from, weights, bias, at->has_relu, y + to,
                               run->plan->use == INK_USE_TRAIN ? ink_run_places(run, at) + to
                                                               : NULL);
+        ink_norm_wrote(run, at, n);
     }
 }
 

@@ -29,8 +29,7 @@ bool ink_bf16_is_turned(const struct ink_plan_node *at);
 void ink_bf16_plan_scratch(struct ink_plan *plan, const struct ink_plan_node *at);
 
 /* As ink_run_conv and so on, without the biases' gradients. */
-void ink_bf16_run_conv(const struct ink_run *run, const struct ink_plan_node *at, const float *x,
-                       float *y);
+void ink_bf16_run_conv(const struct ink_run *run, const struct ink_plan_node *at, float *y);
 /* The weights' gradient of one picture of a convolution; x has its padding. */
 void ink_bf16_run_weights_back(const struct ink_run *run, const struct ink_plan_node *at,
                                const float *x, const float *dy, bool is_added);

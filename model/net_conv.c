@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "model/net_bf16.h"
+#include "model/net_norm.h"
 
 /* ---- padding ---- */
 
@@ -53,22 +54,35 @@ ink_run_gradient_spread(const struct ink_plan_node *at)
 }
 
 const float *
-ink_run_padded_input(const struct ink_run *run, const struct ink_plan_node *at, const float *x,
-                     size_t n)
+ink_run_padded_input(const struct ink_run *run, const struct ink_plan_node *at, size_t n)
 {
-    x += n * ink_shape_count(at->in);
+    size_t channels = ink_channels_of(at->in), pad = (size_t)at->node->pad;
+    size_t width = (size_t)at->in.width, row = (width + 2 * pad) * channels;
+    const float *x = ink_run_value(run, at->node->input[0]) + n * ink_shape_count(at->in);
+    float *out = run->workspace->padded, *to = out + pad * row;
+    struct ink_norm norm;
+    bool has_line;
+
     if (!at->has_padding)
-        return x;
-    spread_picture(x, at->in, ink_run_input_spread(at), run->workspace->padded);
-    return run->workspace->padded;
+        return ink_norm_input(run, at, n);
+    has_line = ink_norm_line(run, at, n, &norm);
+    memset(out, 0, pad * row * sizeof(*out));
+    for (int i = 0; i < at->in.height; i++, x += width * channels, to += row) {
+        memset(to, 0, pad * channels * sizeof(*to));
+        if (has_line)
+            run->kernels->norm(&norm, width, x, to + pad * channels);
+        else
+            memcpy(to + pad * channels, x, width * channels * sizeof(*to));
+        memset(to + (pad + width) * channels, 0, pad * channels * sizeof(*to));
+    }
+    memset(to, 0, pad * row * sizeof(*to));
+    return out;
 }
 
-/* Output gradient n of a conv, spread and padded for its turned form. */
+/* A picture's output gradient, spread and padded for the turned form. */
 static const float *
-padded_gradient(const struct ink_run *run, const struct ink_plan_node *at, const float *dy,
-                size_t n)
+padded_gradient(const struct ink_run *run, const struct ink_plan_node *at, const float *dy)
 {
-    dy += n * ink_shape_count(at->out);
     if (!at->has_turned_padding)
         return dy;
     spread_picture(dy, at->out, ink_run_gradient_spread(at), run->workspace->padded);
@@ -78,17 +92,17 @@ padded_gradient(const struct ink_run *run, const struct ink_plan_node *at, const
 /* ---- forward ---- */
 
 void
-ink_run_conv(const struct ink_run *run, const struct ink_plan_node *at, const float *x, float *y)
+ink_run_conv(const struct ink_run *run, const struct ink_plan_node *at, float *y)
 {
     const float *weights = run->block + at->weight_at;
     const float *bias = at->has_bias ? run->block + at->bias_at : NULL;
 
     if (at->is_bf16) {
-        ink_bf16_run_conv(run, at, x, y);
+        ink_bf16_run_conv(run, at, y);
         return;
     }
     for (size_t n = 0; n < (size_t)run->count && !ink_run_is_cancelled(run); n++) {
-        const float *from = ink_run_padded_input(run, at, x, n);
+        const float *from = ink_run_padded_input(run, at, n);
         size_t to = n * ink_shape_count(at->kept);
 
         if (at->pooled < 0)
@@ -97,6 +111,7 @@ ink_run_conv(const struct ink_run *run, const struct ink_plan_node *at, const fl
             run->kernels->conv_pooled(&at->conv, from, weights, bias, at->has_relu, y + to,
                                       run->plan->use == INK_USE_TRAIN ? ink_run_places(run, at) + to
                                                                       : NULL);
+        ink_norm_wrote(run, at, n);
     }
 }
 
@@ -118,22 +133,22 @@ backward_output(const struct ink_run *run, const struct ink_plan_node *at, float
         run->kernels->sum_pixels(pixels, channels, dy, run->gradient + at->bias_at);
 }
 
+/* The input's gradient of a picture, from the output's. */
 static void
 backward_input(const struct ink_run *run, const struct ink_plan_node *at, const float *dy,
-               float *dx, size_t n)
+               float *dx)
 {
     const float *turned_weights = run->turned + at->turned_at, *spread;
 
-    dx += n * ink_shape_count(at->in);
     if (ink_bf16_is_turned(at)) {
-        ink_bf16_run_input_back(run, at, dy + n * ink_shape_count(at->out), dx);
+        ink_bf16_run_input_back(run, at, dy, dx);
         return;
     }
     if (at->conv.stride > 1) {
-        ink_run_strided_back(run, at, dy + n * ink_shape_count(at->out), dx);
+        ink_run_strided_back(run, at, dy, dx);
         return;
     }
-    spread = padded_gradient(run, at, dy, n);
+    spread = padded_gradient(run, at, dy);
     if (at->adds[0])
         run->kernels->conv_add(&at->turned, spread, turned_weights, dx);
     else
@@ -143,21 +158,21 @@ backward_input(const struct ink_run *run, const struct ink_plan_node *at, const 
 static void
 backward_conv(const struct ink_run *run, const struct ink_plan_node *at, float *dy, float *dx)
 {
-    const float *x = ink_run_value(run, at->node->input[0]);
-    size_t size = ink_shape_count(at->out);
-
     memset(run->gradient + at->bias_at, 0, ink_panel_channels(at) * sizeof(*run->gradient));
     for (size_t n = 0; n < (size_t)run->count && !ink_run_is_cancelled(run); n++) {
-        const float *from = ink_run_padded_input(run, at, x, n);
+        const float *from, *x;
 
-        backward_output(run, at, dy + n * size, n);
+        backward_output(run, at, dy + n * ink_shape_count(at->out), n);
+        from = ink_norm_gradient(run, at, n);
+        x = ink_run_padded_input(run, at, n);
         if (at->is_bf16)
-            ink_bf16_run_weights_back(run, at, from, dy + n * size, n > 0);
+            ink_bf16_run_weights_back(run, at, x, from, n > 0);
         else
-            run->kernels->conv_weights(&at->conv, from, dy + n * size, n > 0,
-                                       run->gradient + at->weight_at);
-        if (dx)
-            backward_input(run, at, dy, dx, n);
+            run->kernels->conv_weights(&at->conv, x, from, n > 0, run->gradient + at->weight_at);
+        if (!dx)
+            continue;
+        backward_input(run, at, from, dx + n * ink_shape_count(at->in));
+        ink_norm_wrote_back(run, at, n);
     }
 }
 
@@ -188,7 +203,6 @@ static void
 backward_pooled(const struct ink_run *run, const struct ink_plan_node *at, const float *dy,
                 float *dx)
 {
-    const float *x = ink_run_value(run, at->node->input[0]);
     float *own = run->workspace->pooled, *bias = run->gradient + at->bias_at;
 
     memset(bias, 0, ink_panel_channels(at) * sizeof(*bias));
@@ -197,13 +211,15 @@ backward_pooled(const struct ink_run *run, const struct ink_plan_node *at, const
         size_t from = n * ink_shape_count(at->kept);
         const uint8_t *place = ink_run_places(run, at) + from;
 
-        run->kernels->pooled_weights(&at->conv, ink_run_padded_input(run, at, x, n), dy + from,
-                                     place, own);
+        run->kernels->pooled_weights(&at->conv, ink_run_padded_input(run, at, n), dy + from, place,
+                                     own);
         if (at->node->has_bias)
             run->kernels->pooled_bias(ink_pixels_of(at->kept), ink_channels_of(at->kept), dy + from,
                                       place, bias);
-        if (dx)
-            backward_pooled_input(run, at, dy + from, place, dx + n * ink_shape_count(at->in));
+        if (!dx)
+            continue;
+        backward_pooled_input(run, at, dy + from, place, dx + n * ink_shape_count(at->in));
+        ink_norm_wrote_back(run, at, n);
     }
     run->kernels->pooled_gather(&at->conv, own, run->gradient + at->weight_at);
 }

@@ -1,9 +1,90 @@
 /* SPDX-License-Identifier: MIT */
 /* net_norm: batch normalisation, forward and backward. */
+#include "model/net_norm.h"
+
 #include <math.h>
 #include <string.h>
 
-#include "model/net_run.h"
+/* ---- the plan ---- */
+
+/* The nodes that read node `index`: their number, and in out[] the first `most` of them. */
+static int
+find_users(const struct ink_plan *plan, int index, int *out, int most)
+{
+    int count = 0;
+
+    for (int i = index + 1; i < plan->node_count; i++)
+        for (int j = 0; j < plan->node[i].node->input_count; j++)
+            if (plan->node[i].node->input[j] == index && count++ < most)
+                out[count - 1] = i;
+    return count;
+}
+
+/* Whether a node computes picture by picture and reads no more than each picture once. */
+static bool
+is_reader(enum ink_op op)
+{
+    return op == INK_OP_CONV || op == INK_OP_MAXPOOL || op == INK_OP_AVGPOOL ||
+           op == INK_OP_GLOBALPOOL;
+}
+
+static size_t
+largest(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+static size_t
+picture_size(struct ink_shape shape)
+{
+    return (ink_shape_count(shape) + INK_PANEL - 1) / INK_PANEL * INK_PANEL;
+}
+
+/* Its output need not be stored if only readers want it; the first of them has the last word on
+ * its gradient. */
+static void
+plan_line(struct ink_plan *plan, int index)
+{
+    struct ink_plan_node *at = &plan->node[index];
+    int users[INK_ARCH_NODE_MAX], count = find_users(plan, index, users, INK_ARCH_NODE_MAX);
+
+    if (count == 1 && at->has_relu)
+        count = find_users(plan, users[0], users, INK_ARCH_NODE_MAX);
+    for (int i = 0; i < count; i++)
+        if (!is_reader(plan->node[users[i]].node->op))
+            return;
+    if (count == 0)
+        return;
+    at->is_line = true;
+    for (int i = 0; i < count; i++)
+        plan->node[users[i]].line = index;
+    plan->node[users[0]].summed = index;
+    plan->line_size = largest(plan->line_size, picture_size(at->out));
+}
+
+void
+ink_plan_norms(struct ink_plan *plan)
+{
+    for (int i = 0; i < plan->node_count && plan->use == INK_USE_TRAIN; i++) {
+        struct ink_plan_node *at = &plan->node[i], *in;
+        int user;
+
+        if (at->node->op != INK_OP_BATCHNORM || ink_pixels_of(at->out) == 1)
+            continue;
+        in = &plan->node[at->node->input[0]];
+        if ((in->node->op == INK_OP_CONV || in->node->op == INK_OP_ADD) && in->measured < 0)
+            in->measured = i;
+        plan_line(plan, i);
+        if (in->node->op == INK_OP_CONV && !in->node->has_bias && in->pooled < 0 &&
+            find_users(plan, at->node->input[0], &user, 1) == 1) {
+            at->is_late = true;
+            in->pulled = i;
+            plan->pull_size = largest(plan->pull_size, picture_size(at->out));
+        }
+    }
+}
+
+/* ---- groups ---- */
 
 /* A group of pictures that is measured by itself, and where its numbers are. */
 struct group {
@@ -11,6 +92,8 @@ struct group {
     size_t pixels;       /* of a picture */
     struct ink_norm norm;
     float *mean, *inverse, *scale, *shift; /* what norm points to */
+    float *sums;                           /* [2][channels] of the way back */
+    float *line;                           /* [3][channels] */
 };
 
 static int
@@ -23,7 +106,7 @@ group_count(const struct ink_run *run)
 }
 
 static struct group
-group_of(const struct ink_run *run, const struct ink_plan_node *at, int number)
+group_at(const struct ink_run *run, const struct ink_plan_node *at, int number)
 {
     int groups = group_count(run), first = ink_norm_group_start(run->count, groups, number);
     size_t size = ink_panel_channels(at);
@@ -34,10 +117,13 @@ group_of(const struct ink_run *run, const struct ink_plan_node *at, int number)
         .pixels = ink_pixels_of(at->out),
     };
 
-    group.mean = run->workspace->moments + at->moment_at * most + (size_t)number * 4 * size;
+    group.mean =
+        run->workspace->moments + at->moment_at * most + (size_t)number * INK_NORM_NUMBERS * size;
     group.inverse = group.mean + size;
     group.scale = group.inverse + size;
     group.shift = group.scale + size;
+    group.sums = group.shift + size;
+    group.line = group.sums + 2 * size;
     group.norm = (struct ink_norm){
         .channels = ink_channels_of(at->out),
         .mean = group.mean,
@@ -49,50 +135,79 @@ group_of(const struct ink_run *run, const struct ink_plan_node *at, int number)
     return group;
 }
 
+static struct group
+group_of_picture(const struct ink_run *run, const struct ink_plan_node *at, size_t n)
+{
+    return group_at(run, at, ink_norm_group_of(run->count, group_count(run), (int)n));
+}
+
+/* ---- forward ---- */
+
 /*
- * Mean and sum of squared distances of a group, each picture's joined to those
- * before in double. Source: Chan, Golub and LeVeque 1983, eq. 2.1.
+ * Mean and sum of squared distances (in `inverse` until all are there) of one
+ * picture of the group, joined to those before in double.
+ * Source: Chan, Golub and LeVeque 1983, eq. 2.1.
  */
 static void
-measure_group(const struct ink_run *run, const struct group *group, const float *x,
-              float *out_squares)
+measure_picture(const struct ink_run *run, const struct group *group, const float *x, size_t n)
 {
-    size_t channels = group->norm.channels, pixels = group->pixels;
+    size_t channels = group->norm.channels, before = n - group->first;
     float *picture_mean = group->scale, *picture_squares = group->shift; /* not in use yet */
 
-    /* A flat batch has one number a picture and channel: all are one "picture". */
-    if (pixels == 1) {
-        run->kernels->moments(group->count, channels, x, group->mean, out_squares);
+    if (before == 0) {
+        run->kernels->moments(group->pixels, channels, x, group->mean, group->inverse);
         return;
     }
-    run->kernels->moments(pixels, channels, x, group->mean, out_squares);
-    for (size_t n = 1; n < group->count; n++) {
-        run->kernels->moments(pixels, channels, x + n * pixels * channels, picture_mean,
-                              picture_squares);
-        for (size_t c = 0; c < channels; c++) {
-            double distance = (double)picture_mean[c] - (double)group->mean[c];
-            double before = (double)n, all = (double)n + 1;
+    run->kernels->moments(group->pixels, channels, x, picture_mean, picture_squares);
+    for (size_t c = 0; c < channels; c++) {
+        double distance = (double)picture_mean[c] - (double)group->mean[c];
+        double all = (double)before + 1;
 
-            group->mean[c] = (float)((double)group->mean[c] + distance / all);
-            out_squares[c] = (float)((double)out_squares[c] + (double)picture_squares[c] +
-                                     distance * distance * (double)pixels * before / all);
-        }
+        group->mean[c] = (float)((double)group->mean[c] + distance / all);
+        group->inverse[c] =
+            (float)((double)group->inverse[c] + (double)picture_squares[c] +
+                    distance * distance * (double)group->pixels * (double)before / all);
     }
 }
 
-/* The group's mean and deviation, and its part of what the running statistics move towards. */
+void
+ink_norm_wrote(const struct ink_run *run, const struct ink_plan_node *at, size_t n)
+{
+    const struct ink_plan_node *norm;
+    struct group group;
+
+    if (at->measured < 0)
+        return;
+    norm = &run->plan->node[at->measured];
+    group = group_of_picture(run, norm, n);
+    measure_picture(run, &group,
+                    ink_run_value(run, norm->node->input[0]) + n * ink_shape_count(norm->out), n);
+}
+
 static void
-take_moments(const struct ink_run *run, const struct ink_plan_node *at, const struct group *group,
-             const float *x)
+measure_group(const struct ink_run *run, const struct group *group, const float *x)
+{
+    size_t size = group->pixels * group->norm.channels;
+
+    /* A flat batch has one number a picture and channel: all are one "picture". */
+    if (group->pixels == 1)
+        run->kernels->moments(group->count, size, x, group->mean, group->inverse);
+    else
+        for (size_t n = 0; n < group->count; n++)
+            measure_picture(run, group, x + n * size, group->first + n);
+}
+
+/* From what was measured to the deviation, and to what the running statistics move towards. */
+static void
+take_moments(const struct ink_run *run, const struct ink_plan_node *at, const struct group *group)
 {
     size_t channels = group->norm.channels, numbers = group->pixels * group->count;
     float *statistics = run->workspace->statistics + at->statistic_at - run->plan->parameter_size;
-    float *variance = statistics + ink_panel_channels(at), *squares = group->inverse;
+    float *variance = statistics + ink_panel_channels(at);
     double share = (double)group->count / run->count;
 
-    measure_group(run, group, x, squares);
     for (size_t c = 0; c < channels; c++) {
-        double sum = (double)squares[c];
+        double sum = (double)group->inverse[c];
 
         statistics[c] += (float)(share * (double)group->mean[c]);
         variance[c] += (float)(share * sum / (double)(numbers > 1 ? numbers - 1 : 1));
@@ -117,22 +232,77 @@ ink_run_norm(const struct ink_run *run, const struct ink_plan_node *at, const fl
 {
     const float *weights = run->block + at->weight_at, *biases = run->block + at->bias_at;
     float *statistics = run->workspace->statistics + at->statistic_at - run->plan->parameter_size;
+    int measured = run->plan->node[at->node->input[0]].measured;
 
     memset(statistics, 0, 2 * ink_panel_channels(at) * sizeof(*statistics));
     for (int i = 0; i < group_count(run); i++) {
-        const struct group group = group_of(run, at, i);
+        const struct group group = group_at(run, at, i);
         size_t from = group.first * ink_shape_count(at->out);
 
-        if (run->plan->use == INK_USE_TRAIN)
-            take_moments(run, at, &group, x + from);
-        else
+        if (run->plan->use != INK_USE_TRAIN) {
             take_running(run, at, &group);
+        } else {
+            if (measured < 0 || &run->plan->node[measured] != at)
+                measure_group(run, &group, x + from);
+            take_moments(run, at, &group);
+        }
         for (size_t c = 0; c < group.norm.channels; c++) {
             group.scale[c] = weights[c] * group.inverse[c];
             group.shift[c] = biases[c] - group.mean[c] * group.scale[c];
         }
-        run->kernels->norm(&group.norm, group.pixels * group.count, x + from, y + from);
+        if (!at->is_line)
+            run->kernels->norm(&group.norm, group.pixels * group.count, x + from, y + from);
     }
+}
+
+bool
+ink_norm_line(const struct ink_run *run, const struct ink_plan_node *at, size_t n,
+              struct ink_norm *out_norm)
+{
+    if (at->line < 0)
+        return false;
+    *out_norm = group_of_picture(run, &run->plan->node[at->line], n).norm;
+    return true;
+}
+
+const float *
+ink_norm_input(const struct ink_run *run, const struct ink_plan_node *at, size_t n)
+{
+    const float *x = ink_run_value(run, at->node->input[0]) + n * ink_shape_count(at->in);
+    struct ink_norm norm;
+
+    if (!ink_norm_line(run, at, n, &norm))
+        return x;
+    run->kernels->norm(&norm, ink_pixels_of(at->in), x, run->workspace->lined);
+    return run->workspace->lined;
+}
+
+/* ---- backward ---- */
+
+/* One picture's part of the sums over dy, and over dy times the normalised x. */
+static void
+sum_picture(const struct ink_run *run, const struct ink_plan_node *at, const struct group *group,
+            const float *dy, size_t n)
+{
+    const float *x = ink_run_value(run, at->node->input[0]) + n * ink_shape_count(at->in);
+
+    if (n == group->first)
+        memset(group->sums, 0, 2 * group->norm.channels * sizeof(*group->sums));
+    run->kernels->norm_sums(&group->norm, group->pixels, x, dy, group->sums);
+}
+
+void
+ink_norm_wrote_back(const struct ink_run *run, const struct ink_plan_node *at, size_t n)
+{
+    const struct ink_plan_node *norm;
+    struct group group;
+
+    if (at->summed < 0)
+        return;
+    norm = &run->plan->node[at->summed];
+    group = group_of_picture(run, norm, n);
+    sum_picture(run, norm, &group,
+                ink_run_gradient(run, at->node->input[0]) + n * ink_shape_count(at->in), n);
 }
 
 /*
@@ -141,23 +311,16 @@ ink_run_norm(const struct ink_run *run, const struct ink_plan_node *at, const fl
  * which is a line in dy and x, a channel. Source: Ioffe and Szegedy 2015, section 3.
  */
 static void
-group_back(const struct ink_run *run, const struct ink_plan_node *at, const struct group *group,
-           const float *dy, float *dx)
+take_sums(const struct ink_run *run, const struct ink_plan_node *at, const struct group *group)
 {
-    const float *x =
-        ink_run_value(run, at->node->input[0]) + group->first * ink_shape_count(at->in);
-    const struct ink_norm *norm = &group->norm;
-    size_t channels = norm->channels, pixels = group->pixels;
+    size_t channels = group->norm.channels;
     float *d_scale = run->gradient + at->weight_at, *d_shift = run->gradient + at->bias_at;
-    float *line = run->workspace->norm_line, *sums = line + 3 * channels;
-    double share = 1 / ((double)pixels * (double)group->count);
+    const float *sums = group->sums;
+    float *line = group->line;
+    double share = 1 / ((double)group->pixels * (double)group->count);
 
-    memset(sums, 0, 2 * channels * sizeof(*sums));
-    for (size_t n = 0; n < group->count; n++)
-        run->kernels->norm_sums(norm, pixels, x + n * pixels * channels, dy + n * pixels * channels,
-                                sums);
     for (size_t c = 0; c < channels; c++) {
-        double inverse = (double)norm->inverse[c];
+        double inverse = (double)group->inverse[c];
         double a = (double)run->block[at->weight_at + c] * inverse;
         double slope = -a * inverse * (double)sums[channels + c] * share;
 
@@ -166,24 +329,54 @@ group_back(const struct ink_run *run, const struct ink_plan_node *at, const stru
         line[c] = (float)a;
         line[channels + c] = (float)slope;
         line[2 * channels + c] =
-            (float)(-a * (double)sums[c] * share - slope * (double)norm->mean[c]);
+            (float)(-a * (double)sums[c] * share - slope * (double)group->mean[c]);
     }
-    if (dx)
-        run->kernels->norm_backward(norm, pixels * group->count, x, dy, line, dx);
+}
+
+/* The input's gradient of picture n, from the output's. */
+static void
+draw_back(const struct ink_run *run, const struct ink_plan_node *at, const float *dy, size_t n,
+          float *dx)
+{
+    const struct group group = group_of_picture(run, at, n);
+    const float *x = ink_run_value(run, at->node->input[0]) + n * ink_shape_count(at->in);
+
+    run->kernels->norm_backward(&group.norm, group.pixels, x, dy, group.line, dx);
+}
+
+const float *
+ink_norm_gradient(const struct ink_run *run, const struct ink_plan_node *at, size_t n)
+{
+    int index = (int)(at - run->plan->node);
+    size_t from = n * ink_shape_count(at->kept);
+
+    if (at->pulled < 0)
+        return ink_run_gradient(run, index) + from;
+    draw_back(run, &run->plan->node[at->pulled], ink_run_gradient(run, at->pulled) + from, n,
+              run->workspace->pulled);
+    return run->workspace->pulled;
 }
 
 void
 ink_run_norm_back(const struct ink_run *run, const struct ink_plan_node *at, const float *dy,
                   float *dx)
 {
-    size_t size = ink_panel_channels(at);
+    size_t size = ink_panel_channels(at), each = ink_shape_count(at->out);
 
     memset(run->gradient + at->weight_at, 0, size * sizeof(*run->gradient));
     memset(run->gradient + at->bias_at, 0, size * sizeof(*run->gradient));
     for (int i = 0; i < group_count(run); i++) {
-        const struct group group = group_of(run, at, i);
-        size_t from = group.first * ink_shape_count(at->out);
+        const struct group group = group_at(run, at, i);
 
-        group_back(run, at, &group, dy + from, dx ? dx + from : NULL);
+        for (size_t n = group.first; n < group.first + group.count && !at->is_line; n++)
+            sum_picture(run, at, &group, dy + n * each, n);
+        take_sums(run, at, &group);
     }
+    for (size_t n = 0; n < (size_t)run->count && dx && !at->is_late; n++)
+        if (at->adds[0]) {
+            draw_back(run, at, dy + n * each, n, run->workspace->extra);
+            run->kernels->add(each, run->workspace->extra, dx + n * each);
+        } else {
+            draw_back(run, at, dy + n * each, n, dx + n * each);
+        }
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* net_run: a plan's nodes, forward and backward. */
-#include "model/net_run.h"
+#include "model/net_norm.h"
 
 #include <assert.h>
 #include <math.h>
@@ -9,41 +9,49 @@
 /* ---- forward, node by node ---- */
 
 static void
-forward_pool(const struct ink_run *run, const struct ink_plan_node *at, const float *x, float *y)
+forward_pool(const struct ink_run *run, const struct ink_plan_node *at, float *y)
 {
-    size_t in = ink_shape_count(at->in), out = ink_shape_count(at->out);
+    size_t out = ink_shape_count(at->out);
 
-    for (size_t n = 0; n < (size_t)run->count; n++)
+    for (size_t n = 0; n < (size_t)run->count; n++) {
+        const float *x = ink_norm_input(run, at, n);
+
         if (at->node->op == INK_OP_MAXPOOL)
-            run->kernels->maxpool(&at->pool, x + n * in, y + n * out,
-                                  ink_run_places(run, at) + n * out);
+            run->kernels->maxpool(&at->pool, x, y + n * out, ink_run_places(run, at) + n * out);
         else
-            run->kernels->avgpool(&at->pool, x + n * in, y + n * out);
+            run->kernels->avgpool(&at->pool, x, y + n * out);
+    }
+}
+
+/* Picture by picture, so that the sum is in the cache when it is measured. */
+static void
+forward_add(const struct ink_run *run, const struct ink_plan_node *at, float *y)
+{
+    size_t size = ink_shape_count(at->out);
+
+    for (size_t n = 0; n < (size_t)run->count; n++) {
+        memcpy(y + n * size, ink_run_value(run, at->node->input[0]) + n * size, size * sizeof(*y));
+        for (int j = 1; j < at->node->input_count; j++)
+            run->kernels->add(size, ink_run_value(run, at->node->input[j]) + n * size,
+                              y + n * size);
+        ink_norm_wrote(run, at, n);
+    }
 }
 
 static void
-forward_join(const struct ink_run *run, const struct ink_plan_node *at, float *y)
+forward_concat(const struct ink_run *run, const struct ink_plan_node *at, float *y)
 {
     size_t channels = ink_channels_of(at->out),
            pixels = ink_pixels_of(at->out) * (size_t)run->count;
     size_t before = 0;
 
     for (int j = 0; j < at->node->input_count; j++) {
-        int input = at->node->input[j];
-        const float *x = ink_run_value(run, input);
+        const float *x = ink_run_value(run, at->node->input[j]);
+        size_t size = ink_channels_of(run->plan->node[at->node->input[j]].out);
 
-        if (at->node->op == INK_OP_ADD) {
-            if (j == 0)
-                memcpy(y, x, pixels * channels * sizeof(*y));
-            else
-                run->kernels->add(pixels * channels, x, y);
-        } else {
-            size_t size = ink_channels_of(run->plan->node[input].out);
-
-            for (size_t i = 0; i < pixels; i++)
-                memcpy(y + i * channels + before, x + i * size, size * sizeof(*y));
-            before += size;
-        }
+        for (size_t i = 0; i < pixels; i++)
+            memcpy(y + i * channels + before, x + i * size, size * sizeof(*y));
+        before += size;
     }
 }
 
@@ -92,7 +100,7 @@ ink_run_forward(const struct ink_run *run, int index)
         return;
     switch (at->node->op) {
     case INK_OP_CONV:
-        ink_run_conv(run, at, x, y);
+        ink_run_conv(run, at, y);
         return;
     case INK_OP_DENSE:
         ink_run_dense(run, at, x, y);
@@ -107,14 +115,16 @@ ink_run_forward(const struct ink_run *run, int index)
     case INK_OP_MAXPOOL:
     case INK_OP_AVGPOOL:
     case INK_OP_GLOBALPOOL:
-        forward_pool(run, at, x, y);
+        forward_pool(run, at, y);
         return;
     case INK_OP_BATCHNORM:
         ink_run_norm(run, at, x, y);
         return;
     case INK_OP_ADD:
+        forward_add(run, at, y);
+        return;
     case INK_OP_CONCAT:
-        forward_join(run, at, y);
+        forward_concat(run, at, y);
         return;
     case INK_OP_FLATTEN:
         turn_flat(run, at, x, y, false);
@@ -156,39 +166,55 @@ backward_pool(const struct ink_run *run, const struct ink_plan_node *at, const f
 {
     size_t in = ink_shape_count(at->in), out = ink_shape_count(at->out);
 
-    if (!at->adds[0])
-        memset(dx, 0, in * (size_t)run->count * sizeof(*dx));
-    for (size_t n = 0; n < (size_t)run->count; n++)
+    for (size_t n = 0; n < (size_t)run->count; n++) {
+        if (!at->adds[0])
+            memset(dx + n * in, 0, in * sizeof(*dx));
         if (at->node->op == INK_OP_MAXPOOL)
             run->kernels->maxpool_backward(&at->pool, dy + n * out,
                                            ink_run_places(run, at) + n * out, dx + n * in);
         else
             run->kernels->avgpool_backward(&at->pool, dy + n * out, dx + n * in);
+        ink_norm_wrote_back(run, at, n);
+    }
 }
 
 static void
-backward_join(const struct ink_run *run, const struct ink_plan_node *at, const float *dy)
+backward_add(const struct ink_run *run, const struct ink_plan_node *at, const float *dy)
+{
+    size_t count = ink_shape_count(at->out) * (size_t)run->count;
+
+    for (int j = 0; j < at->node->input_count; j++) {
+        int input = at->node->input[j];
+
+        if (!run->plan->node[input].needs_gradient)
+            continue;
+        if (at->adds[j])
+            run->kernels->add(count, dy, ink_run_gradient(run, input));
+        else
+            memcpy(ink_run_gradient(run, input), dy, count * sizeof(*dy));
+    }
+}
+
+static void
+backward_concat(const struct ink_run *run, const struct ink_plan_node *at, const float *dy)
 {
     size_t channels = ink_channels_of(at->out),
            pixels = ink_pixels_of(at->out) * (size_t)run->count;
-    size_t before = 0;
 
     for (int j = 0; j < at->node->input_count; j++) {
         int input = at->node->input[j];
         size_t size = ink_channels_of(run->plan->node[input].out);
-        float *dx;
 
-        if (at->node->op == INK_OP_ADD)
-            before = 0;
         if (run->plan->node[input].needs_gradient) {
-            dx = ink_run_gradient(run, input);
+            float *dx = ink_run_gradient(run, input);
+
             for (size_t i = 0; i < pixels; i++)
                 if (at->adds[j])
-                    run->kernels->add(size, dy + i * channels + before, dx + i * size);
+                    run->kernels->add(size, dy + i * channels, dx + i * size);
                 else
-                    memcpy(dx + i * size, dy + i * channels + before, size * sizeof(*dx));
+                    memcpy(dx + i * size, dy + i * channels, size * sizeof(*dx));
         }
-        before += size;
+        dy += size;
     }
 }
 
@@ -210,9 +236,7 @@ backward_plain(const struct ink_run *run, int index, const float *dy, float *dx)
 {
     const struct ink_plan_node *at = &run->plan->node[index];
 
-    if (at->node->op == INK_OP_BATCHNORM)
-        ink_run_norm_back(run, at, dy, dx);
-    else if (at->node->op == INK_OP_DROPOUT)
+    if (at->node->op == INK_OP_DROPOUT)
         run->kernels->drop(ink_shape_count(at->out) * (size_t)run->count, ink_run_places(run, at),
                            1 / (1 - at->node->rate), dy, dx);
     else if (at->node->op == INK_OP_FLATTEN)
@@ -248,17 +272,21 @@ ink_run_backward(const struct ink_run *run, int index)
         ink_run_conv_back(run, at, dy, dx);
     } else if (op == INK_OP_DENSE) {
         ink_run_dense_back(run, at, dy, dx);
-    } else if (op == INK_OP_ADD || op == INK_OP_CONCAT) {
-        backward_join(run, at, dy);
+    } else if (op == INK_OP_ADD) {
+        backward_add(run, at, dy);
+    } else if (op == INK_OP_CONCAT) {
+        backward_concat(run, at, dy);
     } else if (op == INK_OP_MAXPOOL || op == INK_OP_AVGPOOL || op == INK_OP_GLOBALPOOL) {
         if (dx)
             backward_pool(run, at, dy, dx);
     } else if (at->is_alias && (op == INK_OP_FLATTEN || is_joined_relu(run->plan, at))) {
         return;
+    } else if (op == INK_OP_BATCHNORM) {
+        ink_run_norm_back(run, at, dy, dx);
     } else if (dx && at->adds[0]) {
         backward_plain(run, index, dy, run->workspace->extra);
         run->kernels->add(ink_shape_count(at->in) * (size_t)run->count, run->workspace->extra, dx);
-    } else if (dx || op == INK_OP_BATCHNORM) {
+    } else if (dx) {
         backward_plain(run, index, dy, dx);
     }
 }

@@ -76,14 +76,14 @@ struct ink_spread {
 /* A conv's input with its padding, its output's gradient as its turned form reads it. */
 struct ink_spread ink_run_input_spread(const struct ink_plan_node *at);
 struct ink_spread ink_run_gradient_spread(const struct ink_plan_node *at);
-/* Input picture n of a conv, with its padding. */
+/* Input picture n of a conv, with its padding; through a batch norm's line on the way, if one is
+ * not stored. */
 const float *ink_run_padded_input(const struct ink_run *run, const struct ink_plan_node *at,
-                                  const float *x, size_t n);
+                                  size_t n);
 
 /* conv and dense: y = act(w x + b); backward: the biases' gradients, a conv's weights' too, and
  * the input's into dx unless that is NULL. */
-void ink_run_conv(const struct ink_run *run, const struct ink_plan_node *at, const float *x,
-                  float *y);
+void ink_run_conv(const struct ink_run *run, const struct ink_plan_node *at, float *y);
 void ink_run_conv_back(const struct ink_run *run, const struct ink_plan_node *at, float *dy,
                        float *dx);
 void ink_run_dense(const struct ink_run *run, const struct ink_plan_node *at, const float *x,

@@ -276,16 +276,22 @@ moments(size_t pixels, size_t channels, const float *x, float *mean, float *squa
 static void
 norm_line(const struct ink_norm *norm, size_t pixels, const float *x, float *y)
 {
-    size_t channels = norm->channels;
-    const float *restrict scale = norm->scale, *restrict shift = norm->shift;
-    float floor = norm->is_relu ? 0 : -HUGE_VALF;
+    size_t channels = norm->channels, c = 0;
 
-    for (size_t i = 0; i < pixels; i++)
-#pragma GCC ivdep
-        for (size_t c = 0; c < channels; c++) {
-            float value = x[i * channels + c] * scale[c] + shift[c];
+    for (; c + LANES <= channels; c += LANES) {
+        vec scale = load(norm->scale + c), shift = load(norm->shift + c);
 
-            y[i * channels + c] = value < floor ? floor : value;
+        for (size_t i = c; i < pixels * channels; i += channels) {
+            vec value = load(x + i) * scale + shift;
+
+            store(y + i, norm->is_relu ? clamp(value) : value);
+        }
+    }
+    for (; c < channels; c++)
+        for (size_t i = c; i < pixels * channels; i += channels) {
+            float value = x[i] * norm->scale[c] + norm->shift[c];
+
+            y[i] = norm->is_relu && value < 0 ? 0 : value;
         }
 }
 
@@ -330,18 +336,25 @@ static void
 norm_backward(const struct ink_norm *norm, size_t pixels, const float *x, const float *dy,
               const float *abc, float *dx)
 {
-    size_t channels = norm->channels;
-    const float *restrict a = abc, *restrict b = abc + channels, *restrict d = abc + 2 * channels;
-    const float *restrict scale = norm->scale, *restrict shift = norm->shift;
-    bool is_all = !norm->is_relu;
+    size_t channels = norm->channels, c = 0;
 
-    for (size_t i = 0; i < pixels; i++)
-#pragma GCC ivdep
-        for (size_t c = 0; c < channels; c++) {
-            float value = x[i * channels + c], gradient = dy[i * channels + c];
+    for (; c + LANES <= channels; c += LANES) {
+        vec a = load(abc + c), b = load(abc + channels + c), d = load(abc + 2 * channels + c);
+        vec scale = load(norm->scale + c), shift = load(norm->shift + c);
 
-            gradient = is_all || value * scale[c] + shift[c] > 0 ? gradient : 0;
-            dx[i * channels + c] = gradient * a[c] + value * b[c] + d[c];
+        for (size_t i = c; i < pixels * channels; i += channels) {
+            vec value = load(x + i);
+            vec gradient = passing(norm->is_relu, load(dy + i), value * scale + shift);
+
+            store(dx + i, gradient * a + (value * b + d));
+        }
+    }
+    for (; c < channels; c++)
+        for (size_t i = c; i < pixels * channels; i += channels) {
+            bool is_cut = norm->is_relu && !(x[i] * norm->scale[c] + norm->shift[c] > 0);
+
+            dx[i] =
+                (is_cut ? 0 : dy[i]) * abc[c] + x[i] * abc[channels + c] + abc[2 * channels + c];
         }
 }
 

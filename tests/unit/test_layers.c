@@ -24,7 +24,7 @@ enum { PICTURES = 3, SAMPLES = 12 };
 
 static const struct {
     double step, tolerance; /* of the quotient, or of 1 if that is more */
-} tries[] = {{2e-3, 4e-3}, {5e-4, 8e-3}, {1.5e-4, 2e-2}};
+} tries[] = {{2e-3, 4e-3}, {5e-4, 8e-3}, {1.5e-4, 2e-2}, {5e-5, 5e-2}};
 
 #define HEAD "image: input 1x28x28\nsmall: avgpool 4x4\n" /* 7x7: fast enough for ASan */
 
@@ -91,6 +91,11 @@ static const struct {
     {"batchnorm in groups",
      HEAD "c: conv 4 3x3 bias=no\nb: batchnorm\nt: tanh\nd: conv 17 3x3 bias=no\nb2: batchnorm\n"
           "r: relu\nf: flatten\ne: dense 10\n"},
+    {"batchnorm, all woven in, in groups",
+     HEAD "c: conv 4 3x3 pad=1 bias=no\nb: batchnorm\nr: relu\nd: conv 17 3x3 pad=1 bias=no\n"
+          "b2: batchnorm\ne: conv 5 3x3\nk: conv 4 1x1 from=r\nl: conv 4 1x1\ns: add from=k,l\n"
+          "b3: batchnorm\np: avgpool 2x2\nq: maxpool 2x2 from=b3\nt: add from=p,q\nf: flatten\n"
+          "g: dense 10\nh: flatten from=e\ni: dense 10\nj: add from=g,i\n"},
     {"batchnorm of the picture",
      HEAD "b: batchnorm\nc: conv 4 3x3\nt: tanh\nf: flatten\ne: dense 10\n"},
     {"batchnorm of a vector", HEAD "f: flatten\nd: dense 7\nb: batchnorm\nt: tanh\ne: dense 10\n"},
