@@ -204,7 +204,8 @@ ink_metrics_step(struct ink_metrics *metrics, const struct ink_train_progress *p
     look(metrics, progress);
     metrics->now.loss += loss;
     metrics->now.accuracy += accuracy;
-    if (++metrics->steps >= metrics->every)
+    metrics->steps++;
+    if (progress->step % metrics->every == 0) /* the same steps when a run goes on */
         put(metrics);
 }
 

@@ -8,9 +8,10 @@
  *     ink_metrics_open -> ink_metrics_step, ink_metrics_validation -> ink_metrics_close
  *
  * --metrics FILE: a JSON object a line. --tensorboard DIR: a new event file in that folder. Both
- * have the means over --metrics-every steps, and every validation; what was measured is in the
- * files before the run goes on. A file that cannot be written any more is given up with a warning:
- * no training is lost for it.
+ * have the means since the line before, at every step that --metrics-every divides (so that a run
+ * that goes on has its lines where the first had them), and every validation; what was measured is
+ * in the files before the run goes on. A file that cannot be written any more is given up with a
+ * warning: no training is lost for it.
  *
  * Threads  the run's
  */

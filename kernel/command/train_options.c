@@ -101,7 +101,7 @@ const struct ink_option ink_train_option[] = { /* as many as the header says */
     {.name = "tensorboard", .type = INK_OPTION_TEXT, .metavar = "DIR", .kind = INK_WORD_FILE,
      .help = "write the same as an event file for TensorBoard into this folder"},
     {.name = "metrics-every", .type = INK_OPTION_INT, .metavar = "STEPS", .fallback = "10", .min = 1, .max = 1e6,
-     .help = "of metrics and tensorboard: means over so many steps"},
+     .help = "of metrics and tensorboard: one line for so many steps, with their means"},
     {.name = "log", .type = INK_OPTION_TEXT, .metavar = "FILE", .kind = INK_WORD_FILE,
      .help = "write the command and one line an epoch there"},
     {.name = "checkpoints", .type = INK_OPTION_TEXT, .metavar = "DIR", .kind = INK_WORD_FILE,

@@ -98,7 +98,7 @@ class Metrics(Program):
         """60 pictures in 12 steps an epoch; a line after 5, 10 and 12 of them, the last with the validation."""
         result = self.numbers(*self.WORDS, '--epochs', '2', '--metrics', 'a.jsonl', '--metrics-every', '5')
         lines = self.lines('a.jsonl')
-        self.assertEqual([line['step'] for line in lines], [5, 10, 12, 17, 22, 24])
+        self.assertEqual([line['step'] for line in lines], [5, 10, 12, 15, 20, 24])
         self.assertEqual([line['epoch'] for line in lines], [1, 1, 1, 2, 2, 2])
         for line in lines:
             self.assertEqual(set(line), {'step', 'epoch', 'loss', 'accuracy', 'rate', 'images_per_s', 'validation_loss',
@@ -153,6 +153,31 @@ class Metrics(Program):
         process.terminate()
         process.communicate(timeout=30)
         self.assertGreaterEqual(len(lines), 12)
+
+    def test_resumed(self):
+        """A run that goes on says of each step what one that was never interrupted says, at the same steps."""
+        words = (*self.WORDS, '--epochs', '400', '--metrics-every', '7', '--schedule', 'constant', '--lr', '0.0001')
+        self.good(*words, '--metrics', 'whole.jsonl')
+        os.mkfifo(os.path.join(self.path, 'pipe'))
+        process = subprocess.Popen([PROGRAM, *words, '--metrics', 'pipe', '--checkpoints', 'run', '--checkpoint-every', '30'],
+                                   cwd=self.path, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        with open(os.path.join(self.path, 'pipe'), encoding='utf-8') as file:
+            for _ in range(20):
+                file.readline()
+            process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(timeout=30), 130, process.communicate()[1])
+        process.communicate()
+        self.write('rest.jsonl', b'{"step": 0}\n')  # lines are added to those that are there
+        self.good('train', '--resume', 'run', '--metrics', 'rest.jsonl')
+        keys = ('epoch', 'loss', 'accuracy', 'rate', 'validation_loss', 'validation_accuracy')
+        whole = {(line['step'], line['validation_loss'] is None): [line[key] for key in keys]
+                 for line in self.lines('whole.jsonl')}
+        first, second, *rest = self.lines('rest.jsonl')
+        self.assertEqual(first['step'], 0)
+        self.assertGreater(second['step'], 12)
+        self.assertEqual(rest[-1]['step'], 4800)
+        for line in rest:  # the second is the mean of what is left of its steps
+            self.assertEqual([line[key] for key in keys], whole[line['step'], line['validation_loss'] is None], line)
 
     def test_trouble(self):
         self.bad(74, '--metrics: cannot write', *self.WORDS, '--metrics', '/dev/null/a')
