@@ -72,6 +72,8 @@ ink_bf16_plan_scratch(struct ink_plan *plan, const struct ink_plan_node *at)
     plan->rounded_size =
         largest(plan->rounded_size, (size_t)(at->in.height + at->conv.kernel_height - 1) *
                                         (size_t)at->turned.in_width * outs);
+    if (at->conv.stride > 1)
+        plan->rounded_size = largest(plan->rounded_size, 2 * ink_plan_strided_size(at));
 }
 
 size_t
@@ -94,15 +96,14 @@ forward_weights(const struct ink_run *run, const struct ink_plan_node *at)
 bool
 ink_bf16_is_turned(const struct ink_plan_node *at)
 {
-    return at->is_bf16 && at->pooled < 0 && at->conv.stride == 1;
+    return at->is_bf16 && at->pooled < 0;
 }
 
 /* ---- rounding ---- */
 
-/* spread_picture with rounding, each pixel to `channels` numbers. */
-static void
-round_spread(const struct ink_run *run, const float *x, struct ink_shape shape,
-             struct ink_spread to, size_t channels)
+void
+ink_bf16_round_spread(const struct ink_run *run, const float *x, struct ink_shape shape,
+                      struct ink_spread to, size_t channels)
 {
     const struct ink_bf16 *bf16 = run->kernels->bf16;
     size_t from_channels = ink_channels_of(shape), width = (size_t)shape.width;
@@ -126,7 +127,7 @@ static void
 round_input(const struct ink_run *run, const struct ink_plan_node *at, const float *x)
 {
     if (at->has_padding)
-        round_spread(run, x, at->in, ink_run_input_spread(at), ink_channels_of(at->in));
+        ink_bf16_round_spread(run, x, at->in, ink_run_input_spread(at), ink_channels_of(at->in));
     else
         run->kernels->bf16->round(ink_shape_count(at->in), x, run->workspace->rounded);
 }
@@ -194,8 +195,13 @@ ink_bf16_run_input_back(const struct ink_run *run, const struct ink_plan_node *a
 {
     struct ink_conv turned = at->turned;
 
+    if (at->conv.stride > 1) {
+        ink_run_strided_back(run, at, dy, dx);
+        return;
+    }
     turned.in_channels = (int)even((size_t)turned.in_channels);
-    round_spread(run, dy, at->out, ink_run_gradient_spread(at), (size_t)turned.in_channels);
+    ink_bf16_round_spread(run, dy, at->out, ink_run_gradient_spread(at),
+                          (size_t)turned.in_channels);
     run->kernels->bf16->conv(&turned, run->workspace->rounded,
                              (const uint16_t *)(run->turned + at->turned_at), NULL, false,
                              at->adds[0], dx);
@@ -236,22 +242,22 @@ pair_weights(const struct ink_bf16 *bf16, const struct ink_conv *conv, const flo
                         out + (row * pairs + first) * 2 * INK_PANEL);
 }
 
-/* Backward: one panel of 16 inputs, [window, from the last][outputs in pairs][16][2]. */
+/* Backward: one panel of 16 inputs, [window, as in float][outputs in pairs][16][2]. */
 static void
-turn_panel(const struct ink_bf16 *bf16, const struct ink_conv *conv, const float *weights,
+turn_panel(const struct ink_bf16 *bf16, const struct ink_plan_node *at, const float *weights,
            size_t panel, uint16_t *out)
 {
+    const struct ink_conv *conv = &at->conv;
     size_t windows = (size_t)conv->kernel_height * (size_t)conv->kernel_width;
     size_t outs = even((size_t)conv->out_channels), ins = (size_t)conv->in_channels;
     size_t lanes = ins - panel * INK_PANEL < INK_PANEL ? ins - panel * INK_PANEL : INK_PANEL;
     uint16_t block[INK_PANEL * INK_PANEL];
 
-    out += panel * windows * outs * INK_PANEL;
     for (size_t i = 0; i < windows; i++)
-        for (size_t o = 0; o < outs; o += INK_PANEL) {
+        for (size_t o = 0, tap = ink_plan_turned_tap(at, panel, (int)i); o < outs; o += INK_PANEL) {
             const float *from =
                 weights + ((o / INK_PANEL * windows + i) * ins + panel * INK_PANEL) * INK_PANEL;
-            uint16_t *to = out + ((windows - 1 - i) * outs + o) * INK_PANEL;
+            uint16_t *to = out + (tap * outs + o) * INK_PANEL;
 
             if (outs - o >= INK_PANEL) {
                 bf16->turn(lanes, from, to);
@@ -274,5 +280,5 @@ ink_bf16_turn(const struct ink_bf16 *bf16, const struct ink_plan_node *at, bool 
         return;
     for (size_t panel = count * (size_t)part[0] / (size_t)part[1];
          panel < count * ((size_t)part[0] + 1) / (size_t)part[1]; panel++)
-        turn_panel(bf16, &at->conv, weights, panel, (uint16_t *)(turned + at->turned_at));
+        turn_panel(bf16, at, weights, panel, (uint16_t *)(turned + at->turned_at));
 }

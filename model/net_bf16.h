@@ -22,7 +22,7 @@ size_t ink_bf16_weight_size(const struct ink_conv *conv);
 size_t ink_bf16_weight_at(const struct ink_conv *conv, size_t out, size_t in, size_t window);
 
 /* Whether the input's gradient is made in bf16 too: not that of a pooled convolution, which has few
- * gradients, nor that of one with a stride. */
+ * gradients. */
 bool ink_bf16_is_turned(const struct ink_plan_node *at);
 
 /* What a node needs of the workspace's `rounded`. */
@@ -30,6 +30,9 @@ void ink_bf16_plan_scratch(struct ink_plan *plan, const struct ink_plan_node *at
 
 /* As ink_run_conv and so on, without the biases' gradients. */
 void ink_bf16_run_conv(const struct ink_run *run, const struct ink_plan_node *at, float *y);
+/* A picture, rounded, among zeros in the workspace's `rounded`, each pixel `channels` numbers. */
+void ink_bf16_round_spread(const struct ink_run *run, const float *x, struct ink_shape shape,
+                           struct ink_spread to, size_t channels);
 /* The weights' gradient of one picture of a convolution; x has its padding. */
 void ink_bf16_run_weights_back(const struct ink_run *run, const struct ink_plan_node *at,
                                const float *x, const float *dy, bool is_added);

@@ -12,7 +12,7 @@
  */
 #include <string.h>
 
-#include "model/net_run.h"
+#include "model/net_bf16.h"
 
 /* One dimension of a phase: its taps, and the input pixels that it gives a gradient. */
 struct line {
@@ -107,15 +107,26 @@ ink_plan_strided_size(const struct ink_plan_node *at)
     return height * width * ink_channels_of(at->out) + INK_KERNEL_SLACK + ink_shape_count(at->in);
 }
 
+static struct ink_spread
+spread_of(const struct ink_plan_node *at)
+{
+    return (struct ink_spread){
+        .height = at->out.height + zeros_around(at, at->conv.kernel_height),
+        .width = at->out.width + zeros_around(at, at->conv.kernel_width),
+        .top = zeros_before(at, at->conv.kernel_height),
+        .left = zeros_before(at, at->conv.kernel_width),
+        .step = 1,
+    };
+}
+
 /* dy among zeros, or dy itself if it needs none. */
 static const float *
 surrounded(const struct ink_run *run, const struct ink_plan_node *at, const float *dy)
 {
-    size_t height = (size_t)(at->out.height + zeros_around(at, at->conv.kernel_height));
-    size_t width = (size_t)(at->out.width + zeros_around(at, at->conv.kernel_width));
+    struct ink_spread to = spread_of(at);
+    size_t height = (size_t)to.height, width = (size_t)to.width;
     size_t channels = ink_channels_of(at->out), row = (size_t)at->out.width * channels;
-    size_t top = (size_t)zeros_before(at, at->conv.kernel_height);
-    size_t left = (size_t)zeros_before(at, at->conv.kernel_width);
+    size_t top = (size_t)to.top, left = (size_t)to.left;
     float *all = run->workspace->padded;
 
     if (height * width == ink_pixels_of(at->out))
@@ -126,18 +137,43 @@ surrounded(const struct ink_run *run, const struct ink_plan_node *at, const floa
     return all;
 }
 
+/* One phase, in the precision of the layer. */
+static void
+phase_back(const struct ink_run *run, const struct ink_plan_node *at, struct ink_phase *phase,
+           const float *dy, float *dx)
+{
+    size_t panels = ((size_t)at->in.channels + INK_PANEL - 1) / INK_PANEL;
+    size_t outs = ink_channels_of(at->out), stride = (size_t)at->conv.stride;
+    const float *weights = run->turned + at->turned_at;
+    const size_t apart[2] = {stride * ink_channels_of(at->in),
+                             stride * ink_channels_of(at->in) * (size_t)at->in.width};
+
+    dx += phase->to * ink_channels_of(at->in);
+    if (!at->is_bf16) {
+        run->kernels->conv_apart(&phase->conv, dy + phase->from * outs,
+                                 weights + phase->taps_before * panels * outs * INK_PANEL,
+                                 at->adds[0], dx, apart);
+        return;
+    }
+    outs += outs % 2;
+    phase->conv.in_channels = (int)outs;
+    run->kernels->bf16->conv_apart(&phase->conv, run->workspace->rounded + phase->from * outs,
+                                   (const uint16_t *)weights +
+                                       phase->taps_before * panels * outs * INK_PANEL,
+                                   at->adds[0], dx, apart);
+}
+
 void
 ink_run_strided_back(const struct ink_run *run, const struct ink_plan_node *at, const float *dy,
                      float *dx)
 {
-    size_t panels = ((size_t)at->in.channels + INK_PANEL - 1) / INK_PANEL;
-    size_t tap_size = panels * ink_channels_of(at->out) * INK_PANEL;
-    const float *weights = run->turned + at->turned_at;
+    size_t outs = ink_channels_of(at->out);
     int stride = at->conv.stride;
-    const size_t apart[2] = {(size_t)stride * ink_channels_of(at->in),
-                             (size_t)stride * ink_channels_of(at->in) * (size_t)at->in.width};
 
-    dy = surrounded(run, at, dy);
+    if (at->is_bf16)
+        ink_bf16_round_spread(run, dy, at->out, spread_of(at), outs + outs % 2);
+    else
+        dy = surrounded(run, at, dy);
     for (int i = 0; i < stride * stride; i++) {
         struct ink_phase phase;
 
@@ -145,10 +181,7 @@ ink_run_strided_back(const struct ink_run *run, const struct ink_plan_node *at, 
         if (i == 0 && !at->adds[0] &&
             (at->conv.kernel_height < stride || at->conv.kernel_width < stride))
             memset(dx, 0, ink_shape_count(at->in) * sizeof(*dx)); /* some pixels meet no tap */
-        if (phase.is_empty)
-            continue;
-        run->kernels->conv_apart(&phase.conv, dy + phase.from * ink_channels_of(at->out),
-                                 weights + phase.taps_before * tap_size, at->adds[0],
-                                 dx + phase.to * ink_channels_of(at->in), apart);
+        if (!phase.is_empty)
+            phase_back(run, at, &phase, dy, dx);
     }
 }

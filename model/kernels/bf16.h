@@ -47,7 +47,10 @@ struct ink_bf16 {
      * bias [panels][16] or NULL. */
     void (*conv)(const struct ink_conv *conv, const uint16_t *x, const uint16_t *w,
                  const float *bias, bool is_relu, bool is_added, float *y);
-    /* The same of stride 1 and the largest of each 2x2 outputs, as ink_kernels' conv_pooled. */
+    /* y (+)= w * x where y's pixels are apart: floats from one to the next, and from row to row. */
+    void (*conv_apart)(const struct ink_conv *conv, const uint16_t *x, const uint16_t *w,
+                       bool is_added, float *y, const size_t apart[static 2]);
+    /* conv of stride 1 and the largest of each 2x2 outputs, as ink_kernels' conv_pooled. */
     void (*conv_pooled)(const struct ink_conv *conv, const uint16_t *x, const uint16_t *w,
                         const float *bias, bool is_relu, float *y, uint8_t *place);
     /* dw[panels][KH][KW][I][16] (+)= the gradient from one picture, x and dy in pairs. */

@@ -81,6 +81,20 @@ conv(const struct ink_conv *form, const uint16_t *x, const uint16_t *w, const fl
 }
 
 static void
+conv_apart(const struct ink_conv *form, const uint16_t *x, const uint16_t *w, bool is_added,
+           float *y, const size_t apart[static 2])
+{
+    for (int pixel = 0; pixel < form->out_height * form->out_width; pixel++)
+        for (int out = 0; out < form->out_channels; out++) {
+            size_t row = (size_t)(pixel / form->out_width);
+            size_t column = (size_t)(pixel % form->out_width);
+            float *to = &y[row * apart[1] + column * apart[0] + (size_t)out];
+
+            *to = (float)(conv_at(form, x, w, pixel, out) + (is_added ? (double)*to : 0));
+        }
+}
+
+static void
 conv_pooled(const struct ink_conv *form, const uint16_t *x, const uint16_t *w, const float *bias,
             bool is_relu, float *y, uint8_t *place)
 {
@@ -159,6 +173,7 @@ const struct ink_bf16 ink_bf16_reference = {
     .pair_rows = pair_rows,
     .pair_distance = pair_distance,
     .conv = conv,
+    .conv_apart = conv_apart,
     .conv_pooled = conv_pooled,
     .conv_weights = conv_weights,
     .turn = turn,

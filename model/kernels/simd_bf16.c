@@ -17,7 +17,7 @@ struct tile {
     size_t segments, count;
     ptrdiff_t a_pixel, a_step, a_segment; /* a's strides from pixel to pixel, k to k, ... */
     ptrdiff_t b_step, b_segment, b_panel; /* b_panel, y_panel: to the second panel of two */
-    ptrdiff_t y_pixel, y_panel;
+    ptrdiff_t y_pixel, y_panel, y_row;    /* y_row: of a convolution, from tile to tile */
     bool is_added, is_relu;
 };
 
@@ -150,7 +150,7 @@ conv_panel(const struct ink_conv *conv, const struct tile *tile, const uint16_t 
     for (int i = 0; i < conv->out_height; i++)
         for (int j = 0, n; j < conv->out_width; j += n) {
             const uint16_t *a = x + i * row + j * tile->a_pixel;
-            float *to = y + ((ptrdiff_t)i * conv->out_width + j) * conv->out_channels;
+            float *to = y + i * tile->y_row + j * tile->y_pixel;
 
             n = part_of(conv->out_width - j, pair ? DOUBLE_PIXELS : SINGLE_PIXELS);
             if (lanes >= INK_PANEL)
@@ -175,10 +175,12 @@ conv_slice(const struct ink_conv *conv, const struct tile *tile, const uint16_t 
 /* Steps of the inner loop after which a and b still are in the first-level cache. */
 enum { STEPS_MAX = 256 };
 
+/* apart: y's floats from pixel to pixel and row to row. */
 static void
-conv(const struct ink_conv *form, const uint16_t *x, const uint16_t *w, const float *bias,
-     bool is_relu, bool is_added, float *y)
+conv_any(const struct ink_conv *form, const uint16_t *x, const uint16_t *w, const float *bias,
+         const bool flags[static 2], float *y, const size_t apart[static 2])
 {
+    bool is_relu = flags[0], is_added = flags[1];
     size_t count = ((size_t)form->kernel_width * (size_t)form->in_channels + 1) / 2;
     struct tile tile = {
         .segments = (size_t)form->kernel_height,
@@ -187,7 +189,8 @@ conv(const struct ink_conv *form, const uint16_t *x, const uint16_t *w, const fl
         .a_segment = (ptrdiff_t)form->in_width * form->in_channels,
         .b_segment = (ptrdiff_t)count * INK_PANEL * 2,
         .b_panel = (ptrdiff_t)count * INK_PANEL * 2 * form->kernel_height,
-        .y_pixel = form->out_channels,
+        .y_pixel = (ptrdiff_t)apart[0],
+        .y_row = (ptrdiff_t)apart[1],
         .y_panel = INK_PANEL,
         .is_added = is_added,
         .is_relu = is_relu,
@@ -203,6 +206,23 @@ conv(const struct ink_conv *form, const uint16_t *x, const uint16_t *w, const fl
         tile.is_relu = is_relu && from + tile.count == count;
         conv_slice(form, &tile, x + 2 * from, w + from * INK_PANEL * 2, bias, y);
     }
+}
+
+static void
+conv(const struct ink_conv *form, const uint16_t *x, const uint16_t *w, const float *bias,
+     bool is_relu, bool is_added, float *y)
+{
+    size_t pixel = (size_t)form->out_channels;
+
+    conv_any(form, x, w, bias, (const bool[2]){is_relu, is_added}, y,
+             (const size_t[2]){pixel, pixel * (size_t)form->out_width});
+}
+
+static void
+conv_apart(const struct ink_conv *form, const uint16_t *x, const uint16_t *w, bool is_added,
+           float *y, const size_t apart[static 2])
+{
+    conv_any(form, x, w, NULL, (const bool[2]){false, is_added}, y, apart);
 }
 
 /* ---- the weights' gradient ---- */
@@ -297,10 +317,15 @@ pairs_of(__m512 first, __m512 second)
 }
 
 /* y[i][2] = x[i], second[i]; second may be NULL: zeros */
-static void
+ALWAYS_INLINE void
 pair(size_t count, const float *x, const float *second, uint16_t *y)
 {
-    for (size_t i = 0; i < count; i += 16) {
+    size_t i = 0;
+
+    for (; second && i + 16 <= count; i += 16)
+        _mm512_storeu_si512(y + 2 * i,
+                            pairs_of(_mm512_loadu_ps(x + i), _mm512_loadu_ps(second + i)));
+    for (; i < count; i += 16) {
         __mmask16 rest = first_lanes(count - i);
         __m512 a = _mm512_maskz_loadu_ps(rest, x + i);
         __m512 b = second ? _mm512_maskz_loadu_ps(rest, second + i) : _mm512_setzero_ps();
@@ -380,6 +405,7 @@ const struct ink_bf16 ink_bf16_avx512 = {
     .pair_rows = pair_rows,
     .pair_distance = pair_distance,
     .conv = conv,
+    .conv_apart = conv_apart,
     .conv_pooled = ink_bf16_conv_pooled,
     .conv_weights = conv_weights,
     .turn = turn,

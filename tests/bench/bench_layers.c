@@ -2,7 +2,7 @@
 /*
  * bench_layers: where a training step's time goes, node by node, on one thread.
  *
- *   bench_layers [ARCHITECTURE ...]     keras unless said otherwise
+ *   bench_layers [f32|bf16] [ARCHITECTURE ...]     keras in f32 unless said otherwise
  *
  * 64 pictures of MNIST (of noise, if it is not on this machine), new weights;
  * the thread's own time, the best of many rounds, a picture. Work is what is
@@ -153,7 +153,8 @@ print_times(const struct bench *bench, const char *name, double peak)
 {
     double forward = 0, backward = 0;
 
-    printf("%s: a picture, one thread, %s, peak %.0f GFLOP/s\n", name, ink_compute_name(), peak);
+    printf("%s in %s: a picture, one thread, %s, peak of f32 %.0f GFLOP/s\n", name,
+           ink_precision_name(bench->plan->precision), ink_compute_name(), peak);
     printf("%-22s %34s %34s\n", "", "forward", "backward");
     for (int i = 1; i < bench->plan->node_count; i++) {
         const struct ink_plan_node *at = &bench->plan->node[i];
@@ -188,7 +189,7 @@ bench_plan(struct bench *bench, const struct ink_snapshot *snapshot, struct ink_
     if (!bench->block || !bench->turned || !bench->gradient)
         return ink_fail(err, INK_NOMEM, "no memory for a network");
     ink_plan_pack(plan, snapshot, bench->block);
-    ink_plan_turn(plan, bench->block, bench->turned, 0, 1);
+    ink_plan_turn(plan, ink_kernels(), bench->block, bench->turned, 0, 1);
     bench->run = (struct ink_run){.plan = plan,
                                   .kernels = ink_kernels(),
                                   .block = bench->block,
@@ -207,7 +208,7 @@ bench_plan(struct bench *bench, const struct ink_snapshot *snapshot, struct ink_
 }
 
 static enum ink_status
-bench_arch(const char *name, struct ink_err *err)
+bench_arch(const char *name, enum ink_precision precision, struct ink_err *err)
 {
     INK_CLEANUP(ink_arch_destroy) struct ink_arch *arch = NULL;
     INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *snapshot = NULL;
@@ -221,7 +222,9 @@ bench_arch(const char *name, struct ink_err *err)
     if (!status)
         status = ink_snapshot_create(arch, NULL, 1, &snapshot, err);
     if (!status)
-        status = ink_plan_create(arch, INK_USE_TRAIN, &bench.plan, err);
+        status = ink_precision_choose(precision, arch, ink_kernels(), &precision, err);
+    if (!status)
+        status = ink_plan_create(arch, INK_USE_TRAIN, precision, &bench.plan, err);
     if (!status)
         status = bench_plan(&bench, snapshot, err);
     if (!status)
@@ -239,12 +242,14 @@ main(int argc, char **argv)
 {
     static char keras[] = "keras";
     char *usual[] = {keras};
-    char **names = argc > 1 ? argv + 1 : usual;
-    int count = argc > 1 ? argc - 1 : 1;
+    enum ink_precision precision = INK_PRECISION_F32;
+    int first = argc > 1 && ink_precision_parse(argv[1], &precision) ? 2 : 1;
+    char **names = argc > first ? argv + first : usual;
+    int count = argc > first ? argc - first : 1;
 
     for (int i = 0; i < count; i++) {
         struct ink_err err;
-        enum ink_status status = bench_arch(names[i], &err);
+        enum ink_status status = bench_arch(names[i], precision, &err);
 
         if (status) {
             (void)fprintf(stderr, "bench_layers: %s\n", err.message);

@@ -257,6 +257,17 @@ check_conv(const struct ink_bf16 *bf16, const struct ink_conv *conv)
         assert_near("conv", n.y, want, n.out + 16, (double)n.window * tolerance);
     }
     for (int added = 1; added >= 0; added--) {
+        size_t apart[2] = {n.outs + 3, (n.outs + 3) * (size_t)conv->out_width + 5};
+        size_t size = apart[1] * (size_t)conv->out_height + 16;
+        float *far_want = noise(size), *far_got = copy_of(far_want, size);
+
+        reference->conv_apart(conv, n.x16, n.w16, added, far_want, apart);
+        bf16->conv_apart(conv, n.x16, n.w16, added, far_got, apart);
+        assert_near("conv_apart", far_got, far_want, size, (double)n.window * tolerance);
+        free(far_want);
+        free(far_got);
+    }
+    for (int added = 1; added >= 0; added--) {
         reference->conv_weights(conv, n.x_pairs, n.dy_pairs, added, dw_want);
         bf16->conv_weights(conv, n.x_pairs, n.dy_pairs, added, n.dw);
         assert_near("conv_weights", n.dw, dw_want, n.weights, (double)n.pixels * tolerance);
