@@ -172,8 +172,125 @@ conv_slice(const struct ink_conv *conv, const struct tile *tile, const uint16_t 
     }
 }
 
+/* ---- one picture ----
+ *
+ * A dense layer of one picture waits for its weights. Those of inputs that are zero are not read:
+ * the pairs that are not are listed first. Eight sums go on at once, of as many panels, or of fewer
+ * panels and every second, fourth or eighth pair.
+ */
+
+enum { ONE_STEPS = 1024, ONE_CHAINS = 8 };
+
+struct live {
+    size_t count; /* a multiple of ONE_CHAINS, filled up with pairs of zeros */
+    int pair[ONE_STEPS + 2 * INK_PANEL];
+    int index[ONE_STEPS + 2 * INK_PANEL];
+};
+
+static void
+list_live(size_t count, const uint16_t *x, struct live *live)
+{
+    const __m512i value_bits = _mm512_set1_epi32(0x7fff7fff);
+    __m512i index = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    size_t n = 0;
+
+    for (size_t i = 0; i < count; i += 16, index = _mm512_add_epi32(index, _mm512_set1_epi32(16))) {
+        __m512i pairs = _mm512_maskz_loadu_epi32(first_lanes(count - i), x + 2 * i);
+        __mmask16 is_live = _mm512_test_epi32_mask(pairs, value_bits);
+
+        _mm512_storeu_si512(live->pair + n, _mm512_maskz_compress_epi32(is_live, pairs));
+        _mm512_storeu_si512(live->index + n, _mm512_maskz_compress_epi32(is_live, index));
+        n += (size_t)__builtin_popcount(is_live);
+    }
+    _mm512_storeu_si512(live->pair + n, _mm512_setzero_si512());
+    _mm512_storeu_si512(live->index + n, _mm512_setzero_si512());
+    live->count = (n + ONE_CHAINS - 1) / ONE_CHAINS * ONE_CHAINS;
+}
+
+/* y (+)= w x for `panels` panels, lanes of the last one as many as there are. */
+ALWAYS_INLINE void
+one_body(const int panels, const struct tile *tile, const struct live *live, const uint16_t *w,
+         const float *bias, float *y, int lanes)
+{
+    __m512 acc[ONE_CHAINS];
+    const int chains = ONE_CHAINS / panels;
+
+#pragma GCC unroll 8
+    for (int i = 0; i < ONE_CHAINS; i++) {
+        __mmask16 some = first_lanes((size_t)(lanes - i * INK_PANEL));
+
+        acc[i] = _mm512_setzero_ps();
+        if (i < panels && tile->is_added)
+            acc[i] = _mm512_maskz_loadu_ps(some, y + i * INK_PANEL);
+        else if (i < panels && bias)
+            acc[i] = _mm512_loadu_ps(bias + i * INK_PANEL);
+    }
+    for (size_t k = 0; k < live->count; k += (size_t)chains)
+#pragma GCC unroll 8
+        for (int c = 0; c < chains; c++) {
+            const uint16_t *from = w + (ptrdiff_t)live->index[k + (size_t)c] * 2 * INK_PANEL;
+            __m512i pair = _mm512_set1_epi32(live->pair[k + (size_t)c]);
+
+#pragma GCC unroll 8
+            for (int v = 0; v < panels; v++)
+                acc[c * panels + v] =
+                    _mm512_dpbf16_ps(acc[c * panels + v], (__m512bh)pair,
+                                     (__m512bh)load_pairs(from + v * tile->b_panel));
+        }
+#pragma GCC unroll 8
+    for (int v = 0; v < panels; v++) {
+        __m512 sum = acc[v];
+
+#pragma GCC unroll 8
+        for (int c = 1; c < chains; c++)
+            sum = _mm512_add_ps(sum, acc[c * panels + v]);
+        _mm512_mask_storeu_ps(y + v * INK_PANEL, first_lanes((size_t)(lanes - v * INK_PANEL)),
+                              tile->is_relu ? positive(sum) : sum);
+    }
+}
+
+typedef void one_fn(const struct tile *tile, const struct live *live, const uint16_t *w,
+                    const float *bias, float *y, int lanes);
+
+#define DEFINE_ONE(n)                                                                        \
+    static void one_##n(const struct tile *tile, const struct live *live, const uint16_t *w, \
+                        const float *bias, float *y, int lanes)                              \
+    {                                                                                        \
+        one_body(n, tile, live, w, bias, y, lanes);                                          \
+    }
+DEFINE_ONE(1)
+DEFINE_ONE(2)
+DEFINE_ONE(4)
+DEFINE_ONE(8)
+
+static void
+one_pixel(const struct ink_conv *conv, struct tile *tile, const uint16_t *x, const uint16_t *w,
+          const float *bias, float *y)
+{
+    size_t count = tile->count;
+    bool is_relu = tile->is_relu;
+    struct live live;
+
+    for (size_t from = 0; from < count; from += ONE_STEPS) {
+        size_t steps = count - from < ONE_STEPS ? count - from : ONE_STEPS;
+
+        tile->is_added = tile->is_added || from > 0;
+        tile->is_relu = is_relu && from + steps == count;
+        list_live(steps, x + 2 * from, &live);
+        for (int channel = 0, panels; channel < conv->out_channels; channel += panels * INK_PANEL) {
+            int left = conv->out_channels - channel, whole = (left + INK_PANEL - 1) / INK_PANEL;
+            one_fn *run;
+
+            panels = whole >= 8 ? 8 : whole >= 4 ? 4 : whole >= 2 ? 2 : 1;
+            run = panels == 8 ? one_8 : panels == 4 ? one_4 : panels == 2 ? one_2 : one_1;
+            run(tile, &live, w + channel / INK_PANEL * tile->b_panel + from * INK_PANEL * 2,
+                bias ? bias + channel : NULL, y + channel, least(left, panels * INK_PANEL));
+        }
+    }
+}
+
 /* Steps of the inner loop after which a and b still are in the first-level cache. */
-enum { STEPS_MAX = 256 };
+enum { STEPS_MAX = 512 };
 
 /* apart: y's floats from pixel to pixel and row to row. */
 static void
@@ -196,6 +313,10 @@ conv_any(const struct ink_conv *form, const uint16_t *x, const uint16_t *w, cons
         .is_relu = is_relu,
     };
 
+    if (form->kernel_height * form->out_height * form->out_width == 1) {
+        one_pixel(form, &tile, x, w, bias, y);
+        return;
+    }
     if (form->kernel_height > 1 || count <= STEPS_MAX) {
         conv_slice(form, &tile, x, w, bias, y);
         return;
@@ -282,13 +403,6 @@ conv_weights(const struct ink_conv *conv, const uint16_t *x, const uint16_t *dy,
 }
 
 /* ---- rounding ---- */
-
-/* The first `count` lanes, all from 16 on. */
-ALWAYS_INLINE __mmask16
-first_lanes(size_t count)
-{
-    return (__mmask16)(count < 16 ? (1U << count) - 1 : 0xffffU);
-}
 
 static void
 round_numbers(size_t count, const float *x, uint16_t *y)

@@ -31,6 +31,13 @@ positive(__m512 x)
     return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_NLT_UQ), x);
 }
 
+/* The first `count` lanes, all from 16 on. */
+ALWAYS_INLINE __mmask16
+first_lanes(size_t count)
+{
+    return (__mmask16)(count < 16 ? (1U << count) - 1 : 0xffffU);
+}
+
 void ink_bf16_conv_pooled(const struct ink_conv *conv, const uint16_t *x, const uint16_t *w,
                           const float *bias, bool is_relu, float *y, uint8_t *place);
 
