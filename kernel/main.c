@@ -295,8 +295,10 @@ main(int argc, char *argv[])
 
     if (first < 0 || ink_job_begin(argv, &job, &err) != INK_OK || check_compute(&err) != INK_OK)
         return complain(NULL, &err);
-    if (first < argc && strcmp(words[first], "kernel") == 0)
+    if (first < argc && strcmp(words[first], "kernel") == 0) {
         options.serve = ink_serve_background; /* beside the cells */
+        options.has_jobs = true;
+    }
     handle_signals();
     ink_job_watch(&job);
     options.parallel = ink_job_parallel(&job);

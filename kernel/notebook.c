@@ -8,6 +8,8 @@
 #include "base/log.h"
 #include "kernel/command/cell.h"
 #include "kernel/command/command.h"
+#include "kernel/command/jobs.h"
+#include "kernel/command/session.h"
 #include "kernel/command/version.h"
 #include "kernel/command/view.h"
 #include "kernel/jupyter/kernel.h"
@@ -62,6 +64,27 @@ on_display(void *self, const struct ink_bundle *bundle, const char *display_id, 
         ink_log(INK_LOG_ERROR, "notebook", "a display is lost: %s", err.message);
 }
 
+/* A sink that outlives its cell: outputs still land there. */
+static struct ink_sink *
+on_keep(void *self)
+{
+    struct ink_sink *kept = malloc(sizeof(*kept));
+
+    if (kept)
+        *kept = (struct ink_sink){
+            .self = ink_jupyter_request_ref(self), .print = on_print, .display = on_display};
+    return kept;
+}
+
+static void
+on_release(struct ink_sink *sink)
+{
+    struct ink_jupyter_request *request = sink->self;
+
+    ink_jupyter_request_unref(&request);
+    free(sink);
+}
+
 /* The word that `?word`, `word?` or `word??` asks about: bytes [start, end), or false. */
 static bool
 find_question(const char *code, size_t *out_start, size_t *out_end, int *out_detail)
@@ -109,7 +132,11 @@ show_help(struct notebook *notebook, struct ink_jupyter_request *request, const 
 static enum ink_status
 on_execute(void *user, struct ink_jupyter_request *request, const char *code, struct ink_err *err)
 {
-    const struct ink_sink sink = {.self = request, .print = on_print, .display = on_display};
+    const struct ink_sink sink = {.self = request,
+                                  .print = on_print,
+                                  .display = on_display,
+                                  .keep = on_keep,
+                                  .release = on_release};
     INK_CLEANUP(ink_bundle_fini) struct ink_bundle bundle = {0};
     struct ink_jupyter_data forms[INK_BUNDLE_ITEM_MAX];
     struct notebook *notebook = user;
@@ -170,6 +197,16 @@ on_evaluate(void *user, struct ink_jupyter_request *request, const char *express
     if (!status)
         add_forms(&bundle, out_bundle);
     return status;
+}
+
+/* The kernel ends: training in the background ends as by `stop`. */
+static void
+on_shutdown(void *user, bool is_restart)
+{
+    struct notebook *notebook = user;
+
+    (void)is_restart;
+    ink_jobs_end(ink_session_jobs(notebook->session));
 }
 
 /* ---- queries ---- */
@@ -287,6 +324,7 @@ ink_notebook_run(const char *connection_path, struct ink_session *session, struc
         .is_complete = on_is_complete,
         .comm_open = on_comm_open,
         .comm_message = on_comm_message,
+        .shutdown = on_shutdown,
     };
     enum ink_status status = ink_viewer_create(session, &viewer, err);
 

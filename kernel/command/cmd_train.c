@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/parse.h"
 #include "kernel/command/command_priv.h"
+#include "kernel/command/jobs.h"
 #include "kernel/command/models.h"
 #include "kernel/command/predict.h"
 #include "kernel/command/session.h"
@@ -28,7 +29,13 @@ enum { UPDATE_MS = 100 }; /* between two updates of the display */
 /* A run, as its observer sees it. */
 struct run {
     const struct ink_context *ctx;
-    const struct ink_args *given, *args; /* as typed; with those of --config and --recipe */
+    const struct ink_args *given; /* as typed; not in the background */
+    const struct ink_args *args;  /* with those of --config and --recipe: `all` */
+    struct ink_args all;
+    struct ink_job *job; /* NULL = in the foreground */
+    struct ink_context job_ctx;
+    struct ink_sink *job_sink; /* ctx's kept one, to be released; NULL if it has none */
+    void (*release)(struct ink_sink *sink);
     struct ink_train_keeping keeping;
     const struct ink_snapshot *start;
     struct ink_dataset *train, *validation;
@@ -148,9 +155,13 @@ on_progress(void *self, const struct ink_train_progress *progress)
 {
     struct run *run = self;
 
+    if (run->job && run->is_shown) /* the first time after the display, so that it is there */
+        ink_job_report(run->job, progress);
     if (run->is_shown && ink_clock_ms_since(run->shown_ns) < UPDATE_MS)
         return;
     show(run, progress, INK_PROGRESS_RUNS);
+    if (run->job)
+        ink_job_report(run->job, progress);
 }
 
 static void
@@ -392,6 +403,8 @@ train(struct run *run, struct ink_bundle *out_bundle, struct ink_err *err)
     status = ink_train_run(run->start, run->train, run->validation, &options, &observer,
                            run->ctx->cancel, result, err);
     ink_metrics_close(&run->metrics);
+    if (run->job)
+        ink_job_report(run->job, &result->progress);
     run->trained_s += result->progress.elapsed_s - result->progress.validation_s;
     best = result->best;
     if (status == INK_BADDATA && best)
@@ -412,30 +425,142 @@ train(struct run *run, struct ink_bundle *out_bundle, struct ink_err *err)
     return INK_OK;
 }
 
+/* ---- in the background ---- */
+
+static void
+print_nowhere(void *self, const char *text)
+{
+    (void)self;
+    (void)text;
+}
+
+static void
+display_nowhere(void *self, const struct ink_bundle *bundle, const char *display_id, bool is_update)
+{
+    (void)self;
+    (void)bundle;
+    (void)display_id;
+    (void)is_update;
+}
+
+static void
+destroy_run(void *self)
+{
+    struct run *run = self;
+
+    ink_train_keeping_end(&run->keeping);
+    ink_snapshot_unref(run->start);
+    ink_dataset_unref(run->train);
+    ink_dataset_unref(run->validation);
+    ink_args_fini(&run->all);
+    if (run->job_sink)
+        run->release(run->job_sink);
+    free(run);
+}
+
+static enum ink_status
+run_job(void *self, struct ink_job *job, struct ink_buf *out_text, struct ink_err *err)
+{
+    INK_CLEANUP(ink_bundle_fini) struct ink_bundle bundle = {0};
+    const struct ink_bundle_item *text;
+    struct run *run = self;
+    enum ink_status status;
+
+    run->job = job;
+    run->job_ctx.cancel = ink_job_cancel_flag(job);
+    status = train(run, &bundle, err);
+    text = status == INK_OK ? ink_bundle_find(&bundle, INK_MIME_TEXT) : NULL;
+    if (text)
+        ink_buf_append(out_text, text->bytes, text->size);
+    return status;
+}
+
+/* Takes the run over. */
+static enum ink_status
+start_job(struct run *run, struct ink_bundle *out_bundle, struct ink_err *err)
+{
+    static const struct ink_sink nowhere = {.print = print_nowhere, .display = display_nowhere};
+    const struct ink_sink *sink = run->ctx->sink;
+    struct ink_jobs *jobs = ink_session_jobs(run->ctx->session);
+    INK_CLEANUP(ink_json_destroy) struct ink_json *json = ink_json_object();
+    struct ink_job_work work = {.self = run, .run = run_job, .destroy = destroy_run};
+    struct ink_buf text = {0};
+    int number = 0;
+    enum ink_status status;
+
+    run->release = sink->release;
+    run->job_sink = sink->keep ? sink->keep(sink->self) : NULL;
+    run->job_ctx = (struct ink_context){.session = run->ctx->session,
+                                        .sink = run->job_sink ? run->job_sink : &nowhere,
+                                        .block = ""};
+    run->ctx = &run->job_ctx;
+    run->given = NULL;
+    ink_buf_printf(&text, ": %s trains in the background; jobs shows it, stop ends it\n",
+                   run->title);
+    status = ink_jobs_start(jobs, run->title, &work, &number, err);
+    if (status == INK_OK) {
+        struct ink_buf line = {0};
+
+        ink_buf_printf(&line, "job %d%s", number, ink_buf_text(&text));
+        ink_bundle_add(out_bundle, INK_MIME_TEXT, &line);
+        ink_json_set_int(json, "job", number);
+        ink_bundle_add_json(out_bundle, json);
+    }
+    ink_buf_fini(&text);
+    return status;
+}
+
+/* ---- a run ---- */
+
+static enum ink_status
+check_session(const struct ink_context *ctx, const struct ink_args *args, struct ink_err *err)
+{
+    if (ink_args_flag(args, "background") && !ink_session_has_jobs(ctx->session))
+        return ink_fail(err, INK_NOTNOW,
+                        "--background: is for notebooks; in a shell end the line with '&' and give "
+                        "--checkpoints");
+    return ink_jobs_check_idle(ink_session_jobs(ctx->session), err);
+}
+
+static enum ink_status
+prepare(struct run *run, struct ink_err *err)
+{
+    const struct ink_context *ctx = run->ctx;
+    enum ink_status status =
+        ink_train_keeping_begin(ctx, run->given, &run->keeping, &run->all, err);
+
+    if (status == INK_OK)
+        status = check_session(ctx, run->args, err);
+    if (status == INK_OK)
+        status = check_folder(run->args, "save", err);
+    if (status == INK_OK)
+        status = check_folder(run->args, "log", err);
+    if (status == INK_OK)
+        status = ink_train_data_load(ctx, run->args, &run->train, &run->validation, err);
+    run->loaded_ns = ink_clock_ns();
+    return status == INK_OK ? find_start(run, err) : status;
+}
+
 static enum ink_status
 run_train(const struct ink_context *ctx, const struct ink_args *args, struct ink_bundle *out_bundle,
           struct ink_err *err)
 {
-    INK_CLEANUP(ink_args_fini) struct ink_args all = {.command = args->command};
-    struct run run = {.ctx = ctx, .given = args, .args = &all};
-    enum ink_status status = ink_train_keeping_begin(ctx, args, &run.keeping, &all, err);
+    struct run *run = calloc(1, sizeof(*run));
+    enum ink_status status;
 
-    ink_session_new_view_id(ctx->session, run.display_id);
+    if (!run)
+        return ink_fail(err, INK_NOMEM, "out of memory");
+    run->ctx = ctx;
+    run->given = args;
+    run->args = &run->all;
+    run->all.command = args->command;
+    ink_session_new_view_id(ctx->session, run->display_id);
+    status = prepare(run, err);
+    if (status == INK_OK && ink_args_flag(run->args, "background"))
+        return start_job(run, out_bundle, err);
     if (status == INK_OK)
-        status = check_folder(&all, "save", err);
-    if (status == INK_OK)
-        status = check_folder(&all, "log", err);
-    if (status == INK_OK)
-        status = ink_train_data_load(ctx, &all, &run.train, &run.validation, err);
-    run.loaded_ns = ink_clock_ns();
-    if (status == INK_OK)
-        status = find_start(&run, err);
-    if (status == INK_OK)
-        status = train(&run, out_bundle, err);
-    ink_train_keeping_end(&run.keeping);
-    ink_snapshot_unref(run.start);
-    ink_dataset_unref(run.train);
-    ink_dataset_unref(run.validation);
+        status = train(run, out_bundle, err);
+    destroy_run(run);
     return status;
 }
 
@@ -457,6 +582,7 @@ const struct ink_command ink_command_train = {
             "  train --config mine.json --save again.safetensors\n"
             "  train --checkpoints run --epochs 100\n"
             "  train --resume run\n"
+            "  train --background --epochs 50\n"
             "\n"
             "The best epoch is chosen on the validation data, by default the test half: to\n"
             "report an accuracy that was not chosen, hold pictures out (--validation 5000)\n"

@@ -10,10 +10,10 @@
 
 /* Sorted by name. */
 static const struct ink_command *const commands[] = {
-    &ink_command_data,  &ink_command_draw,    &ink_command_evaluate, &ink_command_export,
-    &ink_command_help,  &ink_command_import,  &ink_command_inspect,  &ink_command_layers,
-    &ink_command_model, &ink_command_predict, &ink_command_serve,    &ink_command_show,
-    &ink_command_train,
+    &ink_command_data,   &ink_command_draw,   &ink_command_evaluate, &ink_command_export,
+    &ink_command_help,   &ink_command_import, &ink_command_inspect,  &ink_command_jobs,
+    &ink_command_layers, &ink_command_model,  &ink_command_predict,  &ink_command_serve,
+    &ink_command_show,   &ink_command_stop,   &ink_command_train,
 };
 
 size_t

@@ -81,6 +81,12 @@ struct ink_sink {
      */
     void (*display)(void *self, const struct ink_bundle *bundle, const char *display_id,
                     bool is_update);
+    /*
+     * A sink that talks to the same place after the command has ended, from any one thread; NULL on
+     * lack of memory. release gives it back. Both may be NULL: then there is none.
+     */
+    struct ink_sink *(*keep)(void *self);
+    void (*release)(struct ink_sink *sink);
 };
 
 struct ink_context {

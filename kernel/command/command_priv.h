@@ -13,11 +13,13 @@ extern const struct ink_command ink_command_export;
 extern const struct ink_command ink_command_help;
 extern const struct ink_command ink_command_import;
 extern const struct ink_command ink_command_inspect;
+extern const struct ink_command ink_command_jobs;
 extern const struct ink_command ink_command_layers;
 extern const struct ink_command ink_command_model;
 extern const struct ink_command ink_command_predict;
 extern const struct ink_command ink_command_serve;
 extern const struct ink_command ink_command_show;
+extern const struct ink_command ink_command_stop;
 extern const struct ink_command ink_command_train;
 
 /* Items of an array. */

@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "kernel/command/gallery.h"
+#include "kernel/command/jobs.h"
 #include "kernel/command/shelf.h"
 #include "model/store.h"
 
@@ -18,6 +19,7 @@ struct ink_session {
                                            lock is taken inside */
     struct ink_shelf *shelf;            /* data sets */
     struct ink_gallery *gallery;        /* drawings and views */
+    struct ink_jobs *jobs;              /* training in the background */
 };
 
 static void
@@ -43,7 +45,11 @@ copy_options(const struct ink_session_options *options, struct ink_session_optio
     enum ink_status status;
 
     *out = (struct ink_session_options){
-        .serve = options->serve, .serve_self = options->serve_self, .parallel = options->parallel};
+        .serve = options->serve,
+        .serve_self = options->serve_self,
+        .parallel = options->parallel,
+        .has_jobs = options->has_jobs,
+    };
     status = copy_text(options->store, &out->store, err);
     if (status == INK_OK)
         status = copy_text(options->data_dir, &out->data_dir, err);
@@ -75,6 +81,8 @@ ink_session_create(const struct ink_session_options *options, struct ink_session
         status = ink_shelf_create(&data, &session->shelf, err);
     if (status == INK_OK)
         status = ink_gallery_create(&session->gallery, err);
+    if (status == INK_OK)
+        status = ink_jobs_create(&session->jobs, err);
     if (status == INK_OK &&
         ink_store_path(session->options.store, &session->store, NULL) == INK_NOMEM)
         status = ink_fail(err, INK_NOMEM, "out of memory");
@@ -92,6 +100,7 @@ ink_session_destroy(struct ink_session **session_pointer)
 
     if (!session)
         return;
+    ink_jobs_destroy(&session->jobs); /* first: it uses the others */
     ink_gallery_destroy(&session->gallery);
     ink_shelf_destroy(&session->shelf);
     ink_slot_destroy(&session->slot);
@@ -121,6 +130,18 @@ const struct ink_parallel *
 ink_session_parallel(const struct ink_session *session)
 {
     return session->options.parallel;
+}
+
+struct ink_jobs *
+ink_session_jobs(struct ink_session *session)
+{
+    return session->jobs;
+}
+
+bool
+ink_session_has_jobs(const struct ink_session *session)
+{
+    return session->options.has_jobs;
 }
 
 /* ---- the network ---- */

@@ -44,6 +44,7 @@ struct ink_session_options {
     const char *mirror;
     /* What the command `serve` does: given by who may include kernel/http. NULL = INK_NOTNOW. */
     ink_command_fn serve;
+    bool has_jobs;    /* it outlives its commands: there can be training in the background */
     void *serve_self; /* for serve: ink_session_serve_self(ctx->session) */
     /* Other processes that run the same commands: `train` learns together with them. Borrowed;
      * NULL = none. */
@@ -57,6 +58,10 @@ void ink_session_destroy(struct ink_session **session);
 ink_command_fn ink_session_serve(const struct ink_session *session);
 void *ink_session_serve_self(const struct ink_session *session);
 const struct ink_parallel *ink_session_parallel(const struct ink_session *session);
+
+/* What trains in the background (kernel/command/jobs.h). Threads: any. */
+struct ink_jobs *ink_session_jobs(struct ink_session *session);
+bool ink_session_has_jobs(const struct ink_session *session);
 
 /* ---- the network ---- */
 

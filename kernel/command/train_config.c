@@ -18,12 +18,13 @@
 #include "model/schedule.h"
 
 /* Options that say where results go, and those that name a source of options. */
-static const char *const places[] = {"config",  "recipe",      "save",        "log",
-                                     "metrics", "tensorboard", "checkpoints", "resume"};
+static const char *const places[] = {"config",      "recipe",      "save",   "log",       "metrics",
+                                     "tensorboard", "checkpoints", "resume", "background"};
 
 /* Options that may be given anew when a run goes on: they do not change what comes out. */
-static const char *const free_options[] = {"resume",  "checkpoint-every", "save",       "log",
-                                           "metrics", "metrics-every",    "tensorboard"};
+static const char *const free_options[] = {"resume",      "checkpoint-every", "save",
+                                           "log",         "metrics",          "metrics-every",
+                                           "tensorboard", "background"};
 
 /* An object of options that is being read. */
 struct source {
@@ -502,7 +503,8 @@ ink_train_config_keep(const struct ink_args *args, const char *data, struct ink_
     for (size_t i = 0; i < INK_TRAIN_OPTION_COUNT; i++) {
         const struct ink_option *option = &ink_train_option[i];
 
-        if (args->value[i] && is_free(option->name) && strcmp(option->name, "resume") != 0)
+        if (args->value[i] && is_free(option->name) && strcmp(option->name, "resume") != 0 &&
+            option->type != INK_OPTION_FLAG)
             set_option(json, args, option);
     }
     status = ink_json_print(json, text, err);

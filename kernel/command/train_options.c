@@ -110,6 +110,8 @@ const struct ink_option ink_train_option[] = { /* as many as the header says */
      .help = "write a checkpoint every N steps, or every 30s, 5m, 1h; the newest three are kept"},
     {.name = "resume", .type = INK_OPTION_TEXT, .metavar = "DIR", .kind = INK_WORD_FILE,
      .help = "go on with a run that was stopped, from its newest checkpoint and with its options"},
+    {.name = "background", .type = INK_OPTION_FLAG,
+     .help = "train on while other cells run; 'jobs' shows it, 'stop' ends it"},
 };
 /* clang-format on */
 _Static_assert(INK_COUNT(ink_train_option) == INK_TRAIN_OPTION_COUNT, "a row more or less");

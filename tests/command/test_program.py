@@ -17,7 +17,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 PROGRAM = os.environ.get('INKLING', os.path.join(ROOT, 'build/inkling'))
 SHARED = os.environ.get('INKLING_DATA', os.path.join(ROOT, '../shared/data'))
 DRAWINGS = os.path.join(SHARED, 'drawings/drawings.jsonl.gz')
-COMMANDS = 'data draw evaluate export help import inspect layers model predict serve show train'.split()
+COMMANDS = 'data draw evaluate export help import inspect jobs layers model predict serve show stop train'.split()
 
 
 def png(width, height, grey):

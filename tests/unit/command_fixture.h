@@ -104,7 +104,7 @@ fixture_setup(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
     struct ink_session_options options = {
-        .store = "store", .data_dir = "none", .cache_dir = "none"};
+        .store = "store", .data_dir = "none", .cache_dir = "none", .has_jobs = true};
 
     assert_non_null(fixture);
     assert_non_null(getcwd(fixture->home, sizeof(fixture->home)));
@@ -112,7 +112,8 @@ fixture_setup(void **state)
     assert_non_null(mkdtemp(fixture->folder));
     assert_int_equal(chdir(fixture->folder), 0);
     fixture_write_drawings();
-    fixture->sink = (struct ink_sink){fixture, fixture_print, fixture_display};
+    fixture->sink =
+        (struct ink_sink){.self = fixture, .print = fixture_print, .display = fixture_display};
     assert_ok(ink_session_create(&options, &fixture->session, &fixture->err), &fixture->err);
     assert_ok(fixture_run(fixture, "data use tiny.jsonl"), &fixture->err);
     assert_ok(fixture_run(fixture, "model new small conv1 --seed 3"), &fixture->err);

@@ -58,7 +58,7 @@ static void
 test_table(void **state)
 {
     (void)state;
-    assert_int_equal(ink_command_count(), 13);
+    assert_int_equal(ink_command_count(), 15);
     for (size_t i = 0; i < ink_command_count(); i++) {
         const struct ink_command *command = ink_command_get(i);
 

@@ -292,7 +292,8 @@ test_draw_while_training(void **state)
     struct fixture *fixture = *state;
     struct drawer drawer = {.fixture = fixture};
     struct canceller canceller = {.fixture = fixture};
-    struct ink_sink sink = {&canceller, print_nothing, cancel_on_display};
+    struct ink_sink sink = {
+        .self = &canceller, .print = print_nothing, .display = cancel_on_display};
     static const char code[] = "train --epochs 1000 --batch 4 --threads 1 --save kept.safetensors";
     struct ink_bundle bundle = {0};
     pthread_t thread;
