@@ -464,6 +464,7 @@ ink_plan_create(const struct ink_arch *arch, enum ink_use use, enum ink_precisio
     for (int i = 1; i < plan->node_count; i++)
         plan_sharing(plan, i);
     ink_plan_norms(plan);
+    ink_plan_blanks(plan);
     for (int i = 0; i < plan->node_count; i++)
         plan_memory(plan, i);
     for (int i = 0; i < plan->node_count && plan->use == INK_USE_TRAIN; i++)
@@ -533,13 +534,14 @@ ink_workspace_init(struct ink_workspace *workspace, const struct ink_plan *plan,
 {
     size_t pictures = (size_t)capacity, at = 0;
     size_t groups = (size_t)ink_norm_groups(capacity);
-    size_t value = 0, gradient, extra, padded, pooled, dense, rounded, moments, lined, pulled;
-    size_t statistics;
+    size_t value = 0, gradient, extra, padded, blank, pooled, dense, rounded, moments, lined;
+    size_t pulled, statistics;
 
     gradient = at += plan->value_size * pictures + INK_KERNEL_SLACK;
     extra = at += plan->gradient_size * pictures + INK_KERNEL_SLACK;
     padded = at += plan->extra_size * pictures + INK_KERNEL_SLACK;
-    pooled = at += panels(plan->padded_size) + INK_KERNEL_SLACK;
+    blank = at += panels(plan->padded_size) + INK_KERNEL_SLACK;
+    pooled = at += plan->blank_size + panels(plan->patch_size) + INK_KERNEL_SLACK;
     dense = at += plan->pooled_size + INK_KERNEL_SLACK;
     rounded = at += ink_dense_scratch_size(plan, pictures);
     moments = at += panels(largest(plan->rounded_size, plan->rounded_each * pictures) / 2) +
@@ -561,6 +563,7 @@ ink_workspace_init(struct ink_workspace *workspace, const struct ink_plan *plan,
     workspace->gradient = workspace->block + gradient;
     workspace->extra = workspace->block + extra;
     workspace->padded = workspace->block + padded;
+    workspace->blank = workspace->block + blank;
     workspace->pooled = workspace->block + pooled;
     workspace->dense = workspace->block + dense;
     workspace->rounded = (uint16_t *)(workspace->block + rounded);

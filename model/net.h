@@ -81,6 +81,9 @@ struct ink_plan_node {
     bool is_packed_bf16;     /* answering: and its weights are so in the parameters */
     bool is_line;            /* batch norm whose output is not stored: its readers draw it */
     bool is_late;            /* batch norm whose gradient is not stored: see pulled */
+    size_t blank_at;         /* in the workspace's blanks, a number a channel */
+    bool has_blank;          /* the outputs are all the same where nothing is drawn */
+    bool skips_blank;        /* and are not computed there */
     bool is_pooled_away;     /* relu or maxpool that a pooled conv does, both ways */
     bool is_alias;           /* nothing to compute: shares its input's numbers */
     bool is_in_place;        /* writes over its input's numbers */
@@ -109,6 +112,9 @@ struct ink_plan {
     size_t line_size;      /* floats: the largest picture that is read through a line */
     size_t pull_size;      /* floats: the largest gradient of a picture that is pulled */
     size_t padded_size;    /* floats: one padded picture */
+    size_t blank_size;     /* floats: what nodes are where nothing is drawn */
+    size_t patch_size;     /* floats: the widest window of such a convolution */
+    bool has_blanks;       /* some node computes less because of that */
     size_t pooled_size;    /* floats: the widest pooled conv's gradient, as its kernel sums it */
     size_t dense_size;     /* floats: panels of the widest dense layer */
     size_t rounded_size;   /* bf16 numbers: a convolution's largest picture, pairs and all */
@@ -125,6 +131,7 @@ struct ink_workspace {
     float *block;            /* what the pointers below point into */
     float *value, *gradient; /* [..][capacity][...], node by node */
     float *extra, *padded;
+    float *blank;      /* what nodes are where nothing is drawn, and a window of it */
     float *pooled;     /* gradient of a pooled conv's weights, on its way to be gathered */
     float *dense;      /* dense layers' way back: gradients turned around */
     uint16_t *rounded; /* what a layer multiplies in bf16 */

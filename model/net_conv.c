@@ -104,13 +104,16 @@ ink_run_conv(const struct ink_run *run, const struct ink_plan_node *at, float *y
     for (size_t n = 0; n < (size_t)run->count && !ink_run_is_cancelled(run); n++) {
         const float *from = ink_run_padded_input(run, at, n);
         size_t to = n * ink_shape_count(at->kept);
+        uint8_t *place = run->plan->use == INK_USE_TRAIN && at->pooled >= 0
+                             ? ink_run_places(run, at) + to
+                             : NULL;
 
         if (at->pooled < 0)
             run->kernels->conv(&at->conv, from, weights, bias, at->has_relu, y + to);
+        else if (at->skips_blank)
+            ink_run_conv_inked(run, at, from, n, y + to, place);
         else
-            run->kernels->conv_pooled(&at->conv, from, weights, bias, at->has_relu, y + to,
-                                      run->plan->use == INK_USE_TRAIN ? ink_run_places(run, at) + to
-                                                                      : NULL);
+            run->kernels->conv_pooled(&at->conv, from, weights, bias, at->has_relu, y + to, place);
         ink_norm_wrote(run, at, n);
     }
 }

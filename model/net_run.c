@@ -155,6 +155,7 @@ ink_net_forward(const struct ink_plan *plan, const struct ink_kernels *kernels, 
 
     assert(count <= workspace->capacity);
     workspace->count = count;
+    ink_run_blanks(&run);
     for (int i = 1; i < plan->node_count && !ink_run_is_cancelled(&run); i++)
         ink_run_forward(&run, i);
 }

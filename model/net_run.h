@@ -94,6 +94,21 @@ void ink_run_dense_back(const struct ink_run *run, const struct ink_plan_node *a
 /* The gradients of a conv's or dense layer's biases: zero where it has none. */
 void ink_run_bias_back(const struct ink_run *run, const struct ink_plan_node *at, const float *dy);
 
+/* Rows of the largest picture whose blank margins are looked for. */
+enum { INK_SPAN_MAX = 64 };
+
+/* Where nothing is drawn (net_blank.c): which nodes of a plan have outputs that are known there,
+ * and what they are. */
+void ink_plan_blanks(struct ink_plan *plan);
+void ink_run_blanks(const struct ink_run *run);
+/* The columns of each row of node `index` that the ink of picture n reaches; of a node with
+ * has_blank. out_spans [INK_SPAN_MAX]. */
+void ink_run_find_spans(const struct ink_run *run, int index, size_t n, struct ink_span *out_spans);
+/* A pooled convolution of picture n that computes no others. place: NULL where there is no way
+ * back. */
+void ink_run_conv_inked(const struct ink_run *run, const struct ink_plan_node *at, const float *x,
+                        size_t n, float *y, uint8_t *place);
+
 /* One node, forward and backward, as ink_net_forward and ink_net_backward have them in turn. */
 void ink_run_forward(const struct ink_run *run, int index);
 void ink_run_backward(const struct ink_run *run, int index);

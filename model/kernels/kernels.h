@@ -41,6 +41,11 @@ struct ink_conv {
     int out_height, out_width;
 };
 
+/* Columns from..to - 1 of a row. */
+struct ink_span {
+    int from, to;
+};
+
 /* A pool over one picture. */
 struct ink_pool_form {
     int in_width, channels;
@@ -110,6 +115,10 @@ struct ink_kernels {
      */
     void (*conv_pooled)(const struct ink_conv *conv, const float *x, const float *w,
                         const float *bias, bool is_relu, float *y, uint8_t *place);
+    /* The same for some of each row's windows, spans [OH / 2]; others may be left as they are. */
+    void (*conv_pooled_spans)(const struct ink_conv *conv, const struct ink_span *spans,
+                              const float *x, const float *w, const float *bias, bool is_relu,
+                              float *y, uint8_t *place);
     /* Backward, from one picture's dy and places: own [ink_pooled_size] += the weights' gradient as
      * the table likes to sum it (start with zeros), which gather turns into dw's panels. */
     void (*pooled_weights)(const struct ink_conv *conv, const float *x, const float *dy,

@@ -126,13 +126,16 @@ window_at(const struct ink_conv *conv, int row, int column, int out)
 }
 
 static void
-conv_pooled(const struct ink_conv *form, const float *x, const float *w, const float *bias,
-            bool is_relu, float *y, uint8_t *place)
+conv_pooled_spans(const struct ink_conv *form, const struct ink_span *spans, const float *x,
+                  const float *w, const float *bias, bool is_relu, float *y, uint8_t *place)
 {
     FOR_WINDOWS(form, row, column, out)
     {
         size_t at = window_at(form, row, column, out);
         int winner = 0;
+
+        if (spans && (column < spans[row].from || column >= spans[row].to))
+            continue;
 
         for (int n = 0; n < 4; n++) {
             float value = (float)(conv_at(form, x, w, 2 * row + n / 2, 2 * column + n % 2, out) +
@@ -145,6 +148,13 @@ conv_pooled(const struct ink_conv *form, const float *x, const float *w, const f
             place[at] = (uint8_t)(is_relu && !(y[at] > 0) ? INK_POOLED_DEAD : winner);
         y[at] = is_relu && y[at] < 0 ? 0 : y[at];
     }
+}
+
+static void
+conv_pooled(const struct ink_conv *form, const float *x, const float *w, const float *bias,
+            bool is_relu, float *y, uint8_t *place)
+{
+    conv_pooled_spans(form, NULL, x, w, bias, is_relu, y, place);
 }
 
 /* The sum over the windows of output `out` of gradient times the input that weight i, j, in met. */
@@ -546,6 +556,7 @@ const struct ink_kernels ink_kernels_reference = {
     .conv_apart = conv_apart,
     .conv_weights = conv_weights,
     .conv_pooled = conv_pooled,
+    .conv_pooled_spans = conv_pooled_spans,
     .pooled_weights = pooled_weights,
     .pooled_gather = pooled_gather,
     .pooled_input = pooled_input,

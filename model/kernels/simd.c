@@ -450,6 +450,7 @@ const struct ink_kernels INK_PASTE(ink_kernels_, INK_SIMD) = {
     .conv_apart = INK_SIMD_NAME(conv_apart),
     .conv_weights = INK_SIMD_NAME(conv_weights),
     .conv_pooled = INK_SIMD_NAME(conv_pooled),
+    .conv_pooled_spans = INK_SIMD_NAME(conv_pooled_spans),
     .pooled_weights = INK_SIMD_NAME(pooled_weights),
     .pooled_gather = INK_SIMD_NAME(pooled_gather),
     .pooled_input = INK_SIMD_NAME(pooled_input),

@@ -156,6 +156,9 @@ bool INK_SIMD_NAME(first_pooled_weights)(const struct ink_conv *conv, const floa
 
 void INK_SIMD_NAME(conv_pooled)(const struct ink_conv *conv, const float *x, const float *w,
                                 const float *bias, bool is_relu, float *y, uint8_t *place);
+void INK_SIMD_NAME(conv_pooled_spans)(const struct ink_conv *conv, const struct ink_span *spans,
+                                      const float *x, const float *w, const float *bias,
+                                      bool is_relu, float *y, uint8_t *place);
 void INK_SIMD_NAME(pooled_weights)(const struct ink_conv *conv, const float *x, const float *dy,
                                    const uint8_t *place, float *own);
 void INK_SIMD_NAME(pooled_gather)(const struct ink_conv *conv, const float *own, float *dw);

@@ -22,6 +22,7 @@ struct tile {
     ptrdiff_t a_pixel, a_row;     /* the input's strides */
     ptrdiff_t b_segment, b_panel; /* the weights' */
     ptrdiff_t y_window;
+    const struct ink_span *spans; /* NULL: all windows */
     bool is_relu;
 };
 
@@ -135,23 +136,28 @@ pooled_channels(const struct ink_conv *conv, const struct tile *tile, const floa
     int vectors = width[0], lanes = width[1];
     tile_fn *const *run = tiles[vectors - 1];
 
-    for (int i = 0; i < conv->out_height / 2; i++)
-        for (int j = 0, n; j < conv->out_width / 2; j += n) {
+    for (int i = 0; i < conv->out_height / 2; i++) {
+        int from = tile->spans ? tile->spans[i].from : 0;
+        int end = tile->spans ? tile->spans[i].to : conv->out_width / 2;
+
+        for (int j = from, n; j < end; j += n) {
             const float *a = x + 2 * (i * tile->a_row + j * tile->a_pixel);
             ptrdiff_t to = ((ptrdiff_t)i * (conv->out_width / 2) + j) * tile->y_window;
 
-            n = part_of(conv->out_width / 2 - j, vectors == PAIR ? PAIR_WINDOWS : SINGLE_WINDOWS);
+            n = part_of(end - j, vectors == PAIR ? PAIR_WINDOWS : SINGLE_WINDOWS);
             if (lanes == vectors * LANES)
                 run[n](tile, a, w, bias, y + to, place ? place + to : NULL);
             else
                 tile_at_edge(run[n], tile, a, w, bias, y + to, place ? place + to : NULL,
                              (const int[2]){n, lanes});
         }
+    }
 }
 
 void
-INK_SIMD_NAME(conv_pooled)(const struct ink_conv *conv, const float *x, const float *w,
-                           const float *bias, bool is_relu, float *y, uint8_t *place)
+INK_SIMD_NAME(conv_pooled_spans)(const struct ink_conv *conv, const struct ink_span *spans,
+                                 const float *x, const float *w, const float *bias, bool is_relu,
+                                 float *y, uint8_t *place)
 {
     size_t count = (size_t)conv->kernel_width * (size_t)conv->in_channels;
     struct tile tile = {
@@ -162,6 +168,7 @@ INK_SIMD_NAME(conv_pooled)(const struct ink_conv *conv, const float *x, const fl
         .b_segment = (ptrdiff_t)count * INK_PANEL,
         .b_panel = (ptrdiff_t)count * INK_PANEL * conv->kernel_height,
         .y_window = conv->out_channels,
+        .spans = spans,
         .is_relu = is_relu,
     };
 
@@ -177,4 +184,11 @@ INK_SIMD_NAME(conv_pooled)(const struct ink_conv *conv, const float *x, const fl
                         bias ? bias + channel : NULL, y + channel, place ? place + channel : NULL,
                         (const int[2]){vectors, lanes});
     }
+}
+
+void
+INK_SIMD_NAME(conv_pooled)(const struct ink_conv *conv, const float *x, const float *w,
+                           const float *bias, bool is_relu, float *y, uint8_t *place)
+{
+    INK_SIMD_NAME(conv_pooled_spans)(conv, NULL, x, w, bias, is_relu, y, place);
 }

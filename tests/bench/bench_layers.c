@@ -6,8 +6,8 @@
  *
  * 64 pictures of MNIST (of noise, if it is not on this machine), new weights;
  * the thread's own time, the best of many rounds, a picture. Work is what is
- * executed: backward through a pool that is the windows that are left. The
- * percentage is of what this thread's registers can do (peak.h).
+ * executed: where the picture has ink, and backward through a pool the windows
+ * that are left. The percentage is of what this thread's registers can do (peak.h).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,12 +95,31 @@ run_forward(struct bench *bench, int round)
     for (int n = 0; n < PICTURES; n++)
         ink_rng_init(&bench->workspace.rng[n], (uint64_t)round, (uint64_t)n);
     bench->workspace.count = PICTURES;
+    ink_run_blanks(&bench->run);
     for (int i = 1; i < bench->plan->node_count; i++) {
         double start = now_us();
 
         ink_run_forward(&bench->run, i);
         bench->forward[i] = lesser(bench->forward[i], now_us() - start);
     }
+}
+
+/* The share of a convolution's outputs that are computed. */
+static double
+inked_share(const struct bench *bench, int index)
+{
+    const struct ink_plan_node *at = &bench->plan->node[index];
+    struct ink_span spans[INK_SPAN_MAX];
+    double inked = 0;
+
+    if (!at->skips_blank)
+        return 1;
+    for (size_t n = 0; n < PICTURES; n++) {
+        ink_run_find_spans(&bench->run, index, n, spans);
+        for (int i = 0; i < at->kept.height; i++)
+            inked += spans[i].to - spans[i].from;
+    }
+    return inked / ((double)at->kept.height * at->kept.width * PICTURES);
 }
 
 /* The share of a pooled convolution's outputs that have a gradient. */
@@ -167,7 +186,7 @@ print_times(const struct bench *bench, const char *name, double peak)
             work = 2.0 * outputs * at->conv.kernel_height * at->conv.kernel_width *
                    at->conv.in_channels;
         printf("%-12.12s %-9s", at->node->name, ink_op_name(at->node->op));
-        print_part(bench->forward[i], work, peak);
+        print_part(bench->forward[i], work * inked_share(bench, i), peak);
         print_part(bench->backward[i],
                    work * (is_back ? 2 : 1) * (at->pooled >= 0 ? bench->live[i] : 1), peak);
         printf("\n");

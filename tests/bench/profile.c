@@ -96,14 +96,25 @@ pooled_count(const struct ink_conv *conv)
            (size_t)conv->out_channels;
 }
 
+/* Of a part of each row's windows. */
+static double
+span_operations(const struct ink_conv *conv, const struct ink_span *spans)
+{
+    double windows = 0;
+
+    for (int i = 0; i < conv->out_height / 2; i++)
+        windows += spans[i].to - spans[i].from;
+    return window_operations(conv) * 4 * windows * conv->out_channels;
+}
+
 /* Of the outputs that have a gradient. */
 static double
-live_operations(const struct ink_conv *conv, const uint8_t *place)
+live_operations(const struct ink_conv *conv, const float *dy, const uint8_t *place)
 {
     size_t live = 0;
 
     for (size_t i = 0; i < pooled_count(conv); i++)
-        live += place[i] != INK_POOLED_DEAD;
+        live += dy[i] != 0 && place[i] != INK_POOLED_DEAD;
     return window_operations(conv) * (double)live;
 }
 
@@ -132,11 +143,15 @@ TIMED_CONV(real, conv_pooled, conv_pooled, window_operations(conv) * 4 * (double
            (const struct ink_conv *conv, const float *x, const float *w, const float *bias,
             bool is_relu, float *y, uint8_t *place),
            (conv, x, w, bias, is_relu, y, place))
-TIMED_CONV(real, pooled_weights, pooled_weights, live_operations(conv, place),
+TIMED_CONV(real, conv_pooled_spans, conv_pooled_spans, span_operations(conv, spans),
+           (const struct ink_conv *conv, const struct ink_span *spans, const float *x,
+            const float *w, const float *bias, bool is_relu, float *y, uint8_t *place),
+           (conv, spans, x, w, bias, is_relu, y, place))
+TIMED_CONV(real, pooled_weights, pooled_weights, live_operations(conv, dy, place),
            (const struct ink_conv *conv, const float *x, const float *dy, const uint8_t *place,
             float *own),
            (conv, x, dy, place, own))
-TIMED_CONV(real, pooled_input, pooled_input, live_operations(conv, place),
+TIMED_CONV(real, pooled_input, pooled_input, live_operations(conv, dy, place),
            (const struct ink_conv *conv, const float *dy, const uint8_t *place, const float *w,
             float *dx),
            (conv, dy, place, w, dx))
@@ -234,7 +249,8 @@ profile_begin(void)
     profile.real_bf16 = real->bf16;
     profile.table = *real;
 #define PUT(name) profile.table.name = timed_##name
-    PUT(conv), PUT(conv_add), PUT(conv_weights), PUT(conv_pooled), PUT(pooled_weights);
+    PUT(conv), PUT(conv_add), PUT(conv_weights), PUT(conv_pooled), PUT(conv_pooled_spans),
+        PUT(pooled_weights);
     PUT(pooled_input), PUT(pooled_gather), PUT(pooled_bias), PUT(sum_pixels), PUT(pixels);
     PUT(activate), PUT(activate_backward), PUT(add), PUT(transpose), PUT(maxpool);
     PUT(maxpool_backward), PUT(avgpool), PUT(avgpool_backward), PUT(moments), PUT(norm);

@@ -273,6 +273,33 @@ check_pooled_parts(const struct ink_kernels *reference, const struct pooled_case
     free(place);
 }
 
+/* Some windows of each row: in them the same numbers as of the whole, which are in want. */
+static void
+check_pooled_spans(const struct ink_kernels *fast, const struct pooled_case *c, bool is_relu)
+{
+    int height = c->conv->out_height / 2, width = c->conv->out_width / 2;
+    size_t channels = (size_t)c->conv->out_channels;
+    struct ink_span *spans = calloc((size_t)height, sizeof(*spans));
+
+    assert_non_null(spans);
+    for (int i = 0; i < height; i++) {
+        spans[i].from = (int)ink_rng_below(&rng, (uint32_t)width + 1);
+        spans[i].to =
+            spans[i].from + (int)ink_rng_below(&rng, (uint32_t)(width - spans[i].from) + 1);
+    }
+    memset(c->got, 0, c->out * sizeof(*c->got));
+    memset(c->place_got, 9, c->out);
+    fast->conv_pooled_spans(c->conv, spans, c->x, c->w, c->bias, is_relu, c->got, c->place_got);
+    for (int i = 0; i < height; i++)
+        for (int j = spans[i].from; j < spans[i].to; j++) {
+            size_t at = (size_t)(i * width + j) * channels;
+
+            assert_memory_equal(c->got + at, c->want + at, channels * sizeof(*c->got));
+            assert_memory_equal(c->place_got + at, c->place_want + at, channels);
+        }
+    free(spans);
+}
+
 static void
 check_pooled(const struct ink_kernels *fast, const struct ink_kernels *reference,
              const struct ink_conv *conv)
@@ -289,6 +316,7 @@ check_pooled(const struct ink_kernels *fast, const struct ink_kernels *reference
         memset(c.got, 0, c.out * sizeof(*c.got));
         fast->conv_pooled(conv, c.x, c.w, c.bias, relu, c.got, NULL);
         assert_memory_equal(c.got, c.want, c.out * sizeof(*c.got));
+        check_pooled_spans(fast, &c, relu);
         check_pooled_backward(fast, reference, &c);
         reference->conv_pooled(conv, c.x, c.w, NULL, relu, c.want, NULL);
         fast->conv_pooled(conv, c.x, c.w, NULL, relu, c.got, NULL);

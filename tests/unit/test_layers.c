@@ -386,6 +386,48 @@ uses_give_the_same_answers(void **state)
     }
 }
 
+/* Pixels of ink on a blank picture, or none: answers are those of the plan that computes every
+ * output, to the bit where the kernels are the same. */
+static void
+blank_margins_change_no_answer(void **state)
+{
+    static const char *const texts[] = {
+        "image: input 1x28x28\nc: conv 16 3x3 pad=1\nr: relu\nd: conv 20 3x3\ns: relu\n"
+        "p: maxpool 2x2\nf: flatten\ne: dense 10\n",
+        "image: input 1x28x28\nc: conv 5 5x3\nd: conv 33 2x3\np: maxpool 2x2\nr: relu\n"
+        "f: flatten\ne: dense 10\n",
+    };
+    static const struct {
+        int row, column;
+    } inks[][2] = {{{14, 14}, {9, 17}}, {{0, 0}, {0, 0}}, {{27, 27}, {0, 13}}, {{5, 0}, {6, 27}}};
+    const struct ink_kernels *all[INK_KERNELS_MAX];
+    size_t count = ink_kernels_list(all);
+
+    (void)state;
+    for (size_t i = 0; i < 2 * count; i++)
+        for (size_t j = 0; j <= sizeof(inks) / sizeof(*inks); j++) {
+            struct bench bench;
+            float *pixels, scores[PICTURES * INK_CLASS_COUNT];
+
+            bench_init(&bench, texts[i % 2], all[i / 2]);
+            assert_true(bench.plan->has_blanks);
+            pixels = ink_net_value(bench.plan, &bench.workspace, 0, 0);
+            memset(pixels, 0, PICTURES * INK_PICTURE_SIZE * sizeof(*pixels));
+            for (size_t k = 0; j > 0 && k < 2; k++) /* j = 0: nothing is drawn */
+                for (size_t n = 1; n < PICTURES; n++)
+                    pixels[n * INK_PICTURE_SIZE + (size_t)inks[j - 1][k].row * 28 +
+                           (size_t)inks[j - 1][k].column] = 0.7F;
+            (void)loss_of(&bench);
+            memcpy(scores, ink_net_scores(bench.plan, &bench.workspace), sizeof(scores));
+            for (int k = 0; k < bench.plan->node_count; k++)
+                bench.plan->node[k].skips_blank = false;
+            (void)loss_of(&bench);
+            assert_memory_equal(scores, ink_net_scores(bench.plan, &bench.workspace),
+                                sizeof(scores));
+            bench_fini(&bench);
+        }
+}
+
 /* Training statistics as the running ones: then training and answering agree. */
 static void
 batch_norm_answers_with_its_statistics(void **state)
@@ -457,6 +499,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gradients_match_differences),
         cmocka_unit_test(uses_give_the_same_answers),
+        cmocka_unit_test(blank_margins_change_no_answer),
         cmocka_unit_test(batch_norm_answers_with_its_statistics),
         cmocka_unit_test(dropout_drops_its_share),
     };

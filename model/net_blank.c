@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * net_blank: what need not be computed because nothing was drawn there.
+ *
+ * A convolution without padding has the same outputs wherever all pixels that
+ * it sees, through the convolutions before it, are zero. They are computed
+ * once for the whole batch; of each picture's rows only the columns that its
+ * ink reaches are computed. The numbers are the same to the bit, because a
+ * kernel sums an output's products in the same order everywhere.
+ */
+#include <string.h>
+
+#include "model/net_run.h"
+
+/* A small picture is all ink, and finding that out takes as long as it saves. */
+enum { WIDTH_MIN = 8 };
+
+static bool
+is_blank_kept(const struct ink_plan *plan, const struct ink_plan_node *at)
+{
+    const struct ink_plan_node *in = &plan->node[at->node->input[0]];
+
+    if (!in->has_blank || at->out.height > INK_SPAN_MAX)
+        return false;
+    if (at->node->op == INK_OP_CONV) /* a picture's padding is as blank as its margins */
+        return !at->is_bf16 && at->conv.stride == 1 &&
+               (at->node->pad == 0 || at->node->input[0] == 0);
+    return at->is_alias && at->node->op != INK_OP_FLATTEN &&
+           (at->node->op != INK_OP_BATCHNORM || plan->use == INK_USE_ANSWER);
+}
+
+void
+ink_plan_blanks(struct ink_plan *plan)
+{
+    plan->node[0].has_blank = plan->use != INK_USE_LOOK && plan->node[0].out.channels == 1 &&
+                              plan->node[0].out.height <= INK_SPAN_MAX;
+    for (int i = 0; i < plan->node_count; i++) {
+        struct ink_plan_node *at = &plan->node[i];
+
+        if (i > 0) {
+            at->has_blank = is_blank_kept(plan, at);
+            at->skips_blank = at->has_blank && at->pooled >= 0 && at->in.channels > 1 &&
+                              at->kept.width >= WIDTH_MIN;
+            plan->has_blanks |= at->skips_blank;
+        }
+        at->blank_at =
+            i > 0 && at->is_alias ? plan->node[at->node->input[0]].blank_at : plan->blank_size;
+        if (at->has_blank && !(i > 0 && at->is_alias))
+            plan->blank_size += (ink_channels_of(at->out) + INK_PANEL - 1) / INK_PANEL * INK_PANEL;
+        if (at->has_blank && at->node->op == INK_OP_CONV) {
+            size_t patch = (size_t)at->conv.kernel_height * (size_t)at->conv.kernel_width *
+                           (size_t)at->conv.in_channels;
+
+            plan->patch_size = patch > plan->patch_size ? patch : plan->patch_size;
+        }
+    }
+}
+
+void
+ink_run_blanks(const struct ink_run *run)
+{
+    float *blank = run->workspace->blank, *patch = blank + run->plan->blank_size;
+
+    for (int i = 1; i < run->plan->node_count && run->plan->has_blanks; i++) {
+        const struct ink_plan_node *at = &run->plan->node[i];
+        size_t window = (size_t)at->conv.kernel_height * (size_t)at->conv.kernel_width;
+        size_t channels = (size_t)at->conv.in_channels;
+        struct ink_conv one = at->conv;
+
+        if (!at->has_blank || at->node->op != INK_OP_CONV)
+            continue;
+        for (size_t j = 0; j < window; j++)
+            memcpy(patch + j * channels, blank + run->plan->node[at->node->input[0]].blank_at,
+                   channels * sizeof(*patch));
+        one.in_width = one.kernel_width;
+        one.out_height = one.out_width = 1;
+        run->kernels->conv(&one, patch, run->block + at->weight_at,
+                           at->has_bias ? run->block + at->bias_at : NULL, at->has_relu,
+                           blank + at->blank_at);
+    }
+}
+
+/* ---- one picture ---- */
+
+/* The columns of each row that are not zero. */
+static void
+find_ink(const float *picture, struct ink_shape shape, struct ink_span *out_spans)
+{
+    for (int i = 0; i < shape.height; i++, picture += shape.width) {
+        struct ink_span *span = &out_spans[i];
+
+        *span = (struct ink_span){0, shape.width};
+        while (span->to > 0 && picture[span->to - 1] == 0)
+            span->to--;
+        while (span->from < span->to && picture[span->from] == 0)
+            span->from++;
+    }
+}
+
+static int
+limited(int value, int most)
+{
+    return value < 0 ? 0 : value > most ? most : value;
+}
+
+/* What `count` rows from `first` on have together; none: from is not before to. */
+static struct ink_span
+join_rows(const struct ink_span *spans, int first, int count, int height)
+{
+    struct ink_span all = {INT16_MAX, 0};
+
+    for (int i = limited(first, height); i < limited(first + count, height); i++)
+        if (spans[i].from < spans[i].to) {
+            all.from = spans[i].from < all.from ? spans[i].from : all.from;
+            all.to = spans[i].to > all.to ? spans[i].to : all.to;
+        }
+    return all;
+}
+
+/* Where ink reaches in a convolution's outputs, or in its windows. */
+static void
+spread_ink(const struct ink_plan_node *at, const struct ink_span *spans, struct ink_span *out_spans)
+{
+    int step = at->pooled >= 0 ? 2 : 1, pad = at->node->pad;
+
+    for (int i = 0; i < at->kept.height; i++) {
+        struct ink_span all =
+            join_rows(spans, i * step - pad, at->conv.kernel_height + step - 1, at->in.height);
+
+        if (all.from >= all.to) {
+            out_spans[i] = (struct ink_span){0, 0};
+            continue;
+        }
+        all.from = limited(all.from + pad - (at->conv.kernel_width - 1), at->out.width);
+        all.to = limited(all.to + pad, at->out.width);
+        out_spans[i].from = limited(all.from / step, at->kept.width);
+        out_spans[i].to = limited((all.to + step - 1) / step, at->kept.width);
+    }
+}
+
+/* Back to the picture, and forward again. */
+void
+ink_run_find_spans(const struct ink_run *run, int index, size_t n, struct ink_span *out_spans)
+{
+    const struct ink_plan_node *at = &run->plan->node[index];
+    struct ink_span before[INK_SPAN_MAX];
+
+    if (index == 0) {
+        find_ink(ink_net_value(run->plan, run->workspace, 0, (int)n), at->out, out_spans);
+    } else if (at->is_alias) {
+        ink_run_find_spans(run, at->node->input[0], n, out_spans);
+    } else {
+        ink_run_find_spans(run, at->node->input[0], n, before);
+        spread_ink(at, before, out_spans);
+    }
+}
+
+/* Windows from..to - 1 of a row, as they are where nothing was drawn. */
+static void
+fill_blank(const struct ink_run *run, const struct ink_plan_node *at, const size_t span[static 2],
+           float *y, uint8_t *place)
+{
+    const float *blank = run->workspace->blank + at->blank_at;
+    size_t channels = ink_channels_of(at->out);
+
+    for (size_t j = span[0]; j < span[1]; j++) {
+        memcpy(y + j * channels, blank, channels * sizeof(*y));
+        for (size_t c = 0; c < channels && place; c++)
+            place[j * channels + c] = at->has_relu && !(blank[c] > 0) ? INK_POOLED_DEAD : 0;
+    }
+}
+
+void
+ink_run_conv_inked(const struct ink_run *run, const struct ink_plan_node *at, const float *x,
+                   size_t n, float *y, uint8_t *place)
+{
+    size_t width = (size_t)at->kept.width, row = width * ink_channels_of(at->kept);
+    struct ink_span spans[INK_SPAN_MAX];
+
+    ink_run_find_spans(run, (int)(at - run->plan->node), n, spans);
+    run->kernels->conv_pooled_spans(&at->conv, spans, x, run->block + at->weight_at,
+                                    at->has_bias ? run->block + at->bias_at : NULL, at->has_relu, y,
+                                    place);
+    for (int i = 0; i < at->kept.height; i++, y += row, place += place ? row : 0) {
+        fill_blank(run, at, (const size_t[2]){0, (size_t)spans[i].from}, y, place);
+        fill_blank(run, at, (const size_t[2]){(size_t)spans[i].to, width}, y, place);
+    }
+}
