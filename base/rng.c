@@ -30,8 +30,8 @@ ink_rng_init(struct ink_rng *rng, uint64_t seed, uint64_t stream)
         rng->state[i] = splitmix64(&mix);
 }
 
-uint64_t
-ink_rng_next(struct ink_rng *rng)
+static inline uint64_t
+next_number(struct ink_rng *rng)
 {
     uint64_t *s = rng->state;
     uint64_t result = rotate_left(s[0] + s[3], 23) + s[0];
@@ -44,6 +44,22 @@ ink_rng_next(struct ink_rng *rng)
     s[2] ^= shifted;
     s[3] = rotate_left(s[3], 45);
     return result;
+}
+
+uint64_t
+ink_rng_next(struct ink_rng *rng)
+{
+    return next_number(rng);
+}
+
+void
+ink_rng_fill(struct ink_rng *rng, uint64_t *out, size_t count)
+{
+    struct ink_rng own = *rng; /* in registers */
+
+    for (size_t i = 0; i < count; i++)
+        out[i] = next_number(&own);
+    *rng = own;
 }
 
 uint32_t

@@ -12,6 +12,7 @@
  * generators" (2021): xoshiro256++, seeded through splitmix64.
  */
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct ink_rng {
@@ -23,6 +24,9 @@ void ink_rng_init(struct ink_rng *rng, uint64_t seed, uint64_t stream);
 
 /* 64 random bits. */
 uint64_t ink_rng_next(struct ink_rng *rng);
+
+/* The next count numbers, as ink_rng_next gives them one by one. */
+void ink_rng_fill(struct ink_rng *rng, uint64_t *out, size_t count);
 
 /* A whole number in [0, count), without bias. count > 0. Source: Lemire 2019. */
 uint32_t ink_rng_below(struct ink_rng *rng, uint32_t count);

@@ -79,11 +79,12 @@ forward_dropout(const struct ink_run *run, const struct ink_plan_node *at, const
 
     for (size_t n = 0; n < (size_t)run->count; n++) {
         uint8_t *kept = ink_run_places(run, at) + n * size;
-        uint64_t bits = 0;
+        uint64_t bits[256];
 
-        for (size_t i = 0; i < size; i++) {
-            bits = i % 4 == 0 ? ink_rng_next(&run->workspace->rng[n]) : bits >> 16;
-            kept[i] = (bits & 0xffff) >= limit;
+        for (size_t i = 0, part; i < size; i += part) { /* 16 bits each */
+            part = size - i < 4 * 256 ? size - i : 4 * 256;
+            ink_rng_fill(&run->workspace->rng[n], bits, (part + 3) / 4);
+            run->kernels->keep(part, bits, limit, kept + i);
         }
         run->kernels->drop(size, kept, scale, x + n * size, y + n * size);
     }

@@ -175,6 +175,8 @@ struct ink_kernels {
     /* dx = dy * a + x * b + c of the dy that pass; abc [3][channels]; dx may be dy. */
     void (*norm_backward)(const struct ink_norm *norm, size_t pixels, const float *x,
                           const float *dy, const float *abc, float *dx);
+    /* kept[i] = the i-th 16 bits of bits, from the low ones on, are not below limit. */
+    void (*keep)(size_t count, const uint64_t *bits, uint32_t limit, uint8_t *kept);
     /* y = kept ? x * scale : 0; y may be x. */
     void (*drop)(size_t count, const uint8_t *kept, float scale, const float *x, float *y);
 

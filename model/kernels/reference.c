@@ -453,6 +453,13 @@ norm_backward(const struct ink_norm *form, size_t pixels, const float *x, const 
 }
 
 static void
+keep(size_t count, const uint64_t *bits, uint32_t limit, uint8_t *kept)
+{
+    for (size_t i = 0; i < count; i++)
+        kept[i] = (bits[i / 4] >> (16 * (i % 4)) & 0xffff) >= limit;
+}
+
+static void
 drop(size_t count, const uint8_t *kept, float scale, const float *x, float *y)
 {
     for (size_t i = 0; i < count; i++)
@@ -580,6 +587,7 @@ const struct ink_kernels ink_kernels_reference = {
     .norm = norm,
     .norm_sums = norm_sums,
     .norm_backward = norm_backward,
+    .keep = keep,
     .drop = drop,
     .sgd = sgd,
     .adam = adam,

@@ -359,6 +359,22 @@ norm_backward(const struct ink_norm *norm, size_t pixels, const float *x, const 
 }
 
 static void
+keep(size_t count, const uint64_t *bits, uint32_t limit, uint8_t *kept)
+{
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    typedef uint16_t part __attribute__((may_alias));
+    const part *restrict from = (const part *)bits;
+    uint16_t least_kept = (uint16_t)limit;
+
+    for (size_t i = 0; i < count; i++)
+        kept[i] = from[i] >= least_kept;
+#else
+    for (size_t i = 0; i < count; i++)
+        kept[i] = (bits[i / 4] >> (16 * (i % 4)) & 0xffff) >= limit;
+#endif
+}
+
+static void
 drop(size_t count, const uint8_t *kept, float scale, const float *x, float *y)
 {
 #pragma GCC ivdep
@@ -474,6 +490,7 @@ const struct ink_kernels INK_PASTE(ink_kernels_, INK_SIMD) = {
     .norm = norm_line,
     .norm_sums = norm_sums,
     .norm_backward = norm_backward,
+    .keep = keep,
     .drop = drop,
     .sgd = sgd,
     .adam = adam,

@@ -420,6 +420,26 @@ pools_agree(void **state)
 }
 
 static void
+check_keep(const struct ink_kernels *fast, const struct ink_kernels *reference, size_t count)
+{
+    static const uint32_t limits[] = {0, 1, 0x4000, 0xffff};
+    uint64_t *bits = calloc(count / 4 + 1, sizeof(*bits));
+    uint8_t *want = calloc(count, 1), *got = calloc(count, 1);
+
+    assert_true(bits && want && got);
+    ink_rng_fill(&rng, bits, count / 4 + 1);
+    bits[0] = UINT64_C(0x00010000ffff4000); /* the limits themselves */
+    for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++) {
+        reference->keep(count, bits, limits[i], want);
+        fast->keep(count, bits, limits[i], got);
+        assert_memory_equal(got, want, count);
+    }
+    free(bits);
+    free(want);
+    free(got);
+}
+
+static void
 check_elements(const struct ink_kernels *fast, const struct ink_kernels *reference, size_t count)
 {
     static const enum ink_op ops[] = {INK_OP_RELU, INK_OP_LEAKYRELU, INK_OP_SIGMOID, INK_OP_TANH};
@@ -444,6 +464,7 @@ check_elements(const struct ink_kernels *fast, const struct ink_kernels *referen
         assert_non_null(kept);
         for (size_t i = 0; i < count; i++)
             kept[i] = ink_rng_below(&rng, 2) == 1;
+        check_keep(fast, reference, count);
         reference->drop(count, kept, 1.5F, x, want);
         memcpy(got, x, count * sizeof(*got));
         fast->drop(count, kept, 1.5F, got, got);
