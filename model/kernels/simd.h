@@ -96,6 +96,11 @@ store_bytes(uint8_t *to, mask values)
 {
 #if defined(__AVX512F__)
     _mm_storeu_si128((__m128i_u *)to, _mm512_cvtepi32_epi8((__m512i)values));
+#elif defined(__AVX2__)
+    __m256i wide = (__m256i)values;
+    __m128i half = _mm_packs_epi32(_mm256_castsi256_si128(wide), _mm256_extracti128_si256(wide, 1));
+
+    _mm_storel_epi64((__m128i_u *)to, _mm_packus_epi16(half, half));
 #else
     *(bytes_in_memory *)to = __builtin_convertvector(values, bytes);
 #endif
