@@ -15,7 +15,7 @@ ink_answer_init(struct ink_answer *answer, const struct ink_snapshot *snapshot, 
                                   .pool = pool,
                                   .capacity = capacity,
                                   .thread_count = pool ? ink_pool_thread_count(pool) : 1};
-    status = ink_precision_choose(precision, arch, ink_kernels(), &precision, err);
+    status = ink_precision_choose(precision, ink_kernels(), &precision, err);
     if (!status)
         status = ink_plan_create(arch, INK_USE_ANSWER, precision, &answer->plan, err);
     if (!status) {

@@ -7,9 +7,7 @@
 
 enum {
     USES_MIN = 16, /* of a number that is rounded */
-    ROW_MIN = 4,   /* numbers in a row of the window: pairs of less are half empty */
-    /* Products a picture in bf16: below that a network is done before it pays. */
-    PRODUCTS_MIN = 100000
+    ROW_MIN = 4    /* numbers in a row of the window: pairs of less are half empty */
 };
 
 static const char *const names[] = {
@@ -53,20 +51,6 @@ ink_precision_is_bf16(const struct ink_node *node)
                USES_MIN * node->stride * node->stride;
 }
 
-static bool
-is_worth_it(const struct ink_arch *arch)
-{
-    size_t products = 0;
-
-    for (int i = 0; i < arch->node_count; i++) {
-        const struct ink_node *node = &arch->node[i];
-
-        if (ink_precision_is_bf16(node))
-            products += node->weight_count * (size_t)node->shape.height * (size_t)node->shape.width;
-    }
-    return products >= PRODUCTS_MIN;
-}
-
 static enum ink_status
 check(enum ink_precision wanted, const struct ink_kernels *kernels, struct ink_err *err)
 {
@@ -84,17 +68,15 @@ ink_precision_check(enum ink_precision wanted, struct ink_err *err)
 }
 
 enum ink_status
-ink_precision_choose(enum ink_precision wanted, const struct ink_arch *arch,
-                     const struct ink_kernels *kernels, enum ink_precision *out_precision,
-                     struct ink_err *err)
+ink_precision_choose(enum ink_precision wanted, const struct ink_kernels *kernels,
+                     enum ink_precision *out_precision, struct ink_err *err)
 {
     enum ink_status status = check(wanted, kernels, err);
 
     if (status)
         return status;
     if (wanted == INK_PRECISION_AUTO)
-        wanted = kernels->bf16 && kernels->bf16->is_fast && is_worth_it(arch) ? INK_PRECISION_BF16
-                                                                              : INK_PRECISION_F32;
+        wanted = kernels->bf16 && kernels->bf16->is_fast ? INK_PRECISION_BF16 : INK_PRECISION_F32;
     *out_precision = wanted;
     return INK_OK;
 }

@@ -433,7 +433,7 @@ trainer_init(struct ink_trainer *trainer, struct ink_err *err)
     if (status)
         return status;
     trainer->thread_count = ink_pool_thread_count(trainer->pool);
-    status = ink_precision_choose(options->precision, arch, trainer->kernels, &precision, err);
+    status = ink_precision_choose(options->precision, trainer->kernels, &precision, err);
     if (!status)
         status = ink_plan_create(arch, INK_USE_TRAIN, precision, &trainer->plan, err);
     if (!status)
@@ -493,6 +493,7 @@ finish(struct ink_trainer *trainer, enum ink_status status, struct ink_train_res
     hand_out(trainer, trainer->best);
     report(trainer);
     out_result->best = trainer->best;
+    out_result->precision = trainer->plan->precision;
     out_result->progress = trainer->history.progress;
     trainer->best = NULL;
     return status;

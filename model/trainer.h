@@ -125,7 +125,8 @@ struct ink_train_result {
     struct ink_train_progress progress;
     int thread_count; /* as many as computed */
     bool is_cancelled;
-    bool is_early; /* ended by `until` or `patience` */
+    bool is_early;                /* ended by `until` or `patience` */
+    enum ink_precision precision; /* that it computed in */
 };
 
 /* A mini-batch of a mean loss above this, times the largest class weight, ends the run: guessing

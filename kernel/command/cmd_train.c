@@ -282,6 +282,8 @@ put_result(const struct run *run, const struct ink_train_result *result, struct 
         ink_buf_printf(text, "%.2f s", run->trained_s);
     else
         ink_text_duration(text, run->trained_s);
+    if (result->precision == INK_PRECISION_BF16)
+        ink_buf_puts(text, " in bf16");
     ink_buf_puts(text, ", ");
     ink_text_count(text, llround(progress->images_per_s));
     ink_buf_puts(text, " images/s");
@@ -310,6 +312,7 @@ show_result(const struct run *run, const struct ink_train_result *result,
     ink_json_set_string(json, "data", run->train->name);
     ink_json_set_int(json, "count", (int64_t)run->train->count);
     ink_json_set_double(json, "trained_s", run->trained_s);
+    ink_json_set_string(json, "precision", ink_precision_name(result->precision));
     ink_json_set_bool(json, "early", result->is_early);
     if (ink_args_text(run->args, "save"))
         ink_json_set_string(json, "saved", ink_args_text(run->args, "save"));

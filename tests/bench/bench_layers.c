@@ -241,7 +241,7 @@ bench_arch(const char *name, enum ink_precision precision, struct ink_err *err)
     if (!status)
         status = ink_snapshot_create(arch, NULL, 1, &snapshot, err);
     if (!status)
-        status = ink_precision_choose(precision, arch, ink_kernels(), &precision, err);
+        status = ink_precision_choose(precision, ink_kernels(), &precision, err);
     if (!status)
         status = ink_plan_create(arch, INK_USE_TRAIN, precision, &bench.plan, err);
     if (!status)

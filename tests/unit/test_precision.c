@@ -11,6 +11,7 @@
 #include "tests/unit/ink_test.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,7 @@
 
 enum { PICTURES = 5 };
 
+#define WIDE "wide: conv 16 3x3\n"
 #define HEAD "image: input 1x28x28\nsmall: avgpool 4x4\n" /* 7x7: fast enough for ASan */
 
 static const struct {
@@ -295,16 +297,12 @@ words_are_read(void **state)
 }
 
 static enum ink_precision
-chosen(enum ink_precision wanted, const char *zoo, const struct ink_kernels *kernels)
+chosen(enum ink_precision wanted, const struct ink_kernels *kernels)
 {
-    INK_CLEANUP(ink_arch_destroy) struct ink_arch *arch = NULL;
     enum ink_precision precision = INK_PRECISION_AUTO;
-    struct ink_zoo_entry entry;
     struct ink_err err;
 
-    assert_true(ink_zoo_find(zoo, &entry));
-    assert_ok(ink_arch_parse(entry.text, entry.size, &arch, &err), &err);
-    assert_ok(ink_precision_choose(wanted, arch, kernels, &precision, &err), &err);
+    assert_ok(ink_precision_choose(wanted, kernels, &precision, &err), &err);
     return precision;
 }
 
@@ -319,17 +317,48 @@ auto_is_bf16_where_it_pays(void **state)
     struct ink_err err;
 
     (void)state;
-    assert_int_equal(chosen(INK_PRECISION_AUTO, "keras", &has_fast), INK_PRECISION_BF16);
-    assert_int_equal(chosen(INK_PRECISION_AUTO, "resnet", &has_fast), INK_PRECISION_BF16);
-    assert_int_equal(chosen(INK_PRECISION_AUTO, "softmax", &has_fast), INK_PRECISION_F32);
-    assert_int_equal(chosen(INK_PRECISION_AUTO, "keras", &has_slow), INK_PRECISION_F32);
-    assert_int_equal(chosen(INK_PRECISION_AUTO, "keras", &has_none), INK_PRECISION_F32);
-    assert_int_equal(chosen(INK_PRECISION_F32, "keras", &has_fast), INK_PRECISION_F32);
-    assert_int_equal(chosen(INK_PRECISION_BF16, "softmax", &has_fast), INK_PRECISION_BF16);
-    assert_int_equal(chosen(INK_PRECISION_BF16, "keras", &has_slow), INK_PRECISION_BF16);
+    assert_int_equal(chosen(INK_PRECISION_AUTO, &has_fast), INK_PRECISION_BF16);
+    assert_int_equal(chosen(INK_PRECISION_AUTO, &has_slow), INK_PRECISION_F32);
+    assert_int_equal(chosen(INK_PRECISION_AUTO, &has_none), INK_PRECISION_F32);
+    assert_int_equal(chosen(INK_PRECISION_F32, &has_fast), INK_PRECISION_F32);
+    assert_int_equal(chosen(INK_PRECISION_F32, &has_none), INK_PRECISION_F32);
+    assert_int_equal(chosen(INK_PRECISION_BF16, &has_fast), INK_PRECISION_BF16);
+    assert_int_equal(chosen(INK_PRECISION_BF16, &has_slow), INK_PRECISION_BF16);
     assert_fails(INK_NOTNOW, "precision 'bf16': avx2 cannot",
-                 ink_precision_choose(INK_PRECISION_BF16, NULL, &has_none, &precision, &err), &err);
+                 ink_precision_choose(INK_PRECISION_BF16, &has_none, &precision, &err), &err);
     assert_int_equal(precision, INK_PRECISION_AUTO);
+}
+
+/* Layers that use a number too seldom to make up for rounding it stay in float. */
+static void
+small_layers_stay_float(void **state)
+{
+    static const struct {
+        const char *text;
+        bool is_bf16;
+    } table[] = {
+        {"it: conv 32 3x3", false}, /* rows of 3 numbers */
+        {"it: conv 16 5x5", true},
+        {WIDE "it: conv 32 1x1 stride=2", false},
+        {WIDE "it: conv 32 1x1", true},
+        {WIDE "it: conv 16 3x3 stride=3", true},
+        {WIDE "it: conv 16 3x3 stride=4", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+        INK_CLEANUP(ink_arch_destroy) struct ink_arch *arch = NULL;
+        struct ink_err err;
+        char text[256];
+
+        (void)snprintf(text, sizeof(text), "image: input 1x28x28\n%s\nf: flatten\nd: dense 10\n",
+                       table[i].text);
+        assert_ok(ink_arch_parse(text, strlen(text), &arch, &err), &err);
+        assert_int_equal(ink_precision_is_bf16(&arch->node[ink_arch_find(arch, "it")]),
+                         table[i].is_bf16);
+        assert_true(ink_precision_is_bf16(&arch->node[ink_arch_find(arch, "d")]));
+        assert_false(ink_precision_is_bf16(&arch->node[ink_arch_find(arch, "f")]));
+    }
 }
 
 /* ---- training ---- */
@@ -378,6 +407,7 @@ train(const struct ink_dataset *pictures, const struct ink_dataset *test,
     options.publish_s = 0;
     options.precision = precision;
     assert_ok(ink_train_run(start, pictures, test, &options, NULL, NULL, &result, &err), &err);
+    assert_int_equal(result.precision, precision);
     *out_accuracy = result.progress.best_accuracy;
     return result.best;
 }
@@ -458,6 +488,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(words_are_read),
         cmocka_unit_test(auto_is_bf16_where_it_pays),
+        cmocka_unit_test(small_layers_stay_float),
         cmocka_unit_test(gradients_are_near_the_floats),
         cmocka_unit_test(answers_are_those_of_training),
         cmocka_unit_test(training_repeats_and_learns),
