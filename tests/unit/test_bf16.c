@@ -300,6 +300,12 @@ check_pooled(const struct ink_bf16 *bf16, const struct ink_conv *conv)
     place_want = place + out + 16;
     for (size_t i = 0; i < n.in; i++)
         n.x[i] = roundf(n.x[i] * 8);
+    for (size_t i = 0; i < n.in; i++) { /* much of it like the others, as a digit's ground is */
+        size_t pixel = i / (size_t)conv->in_channels, column = pixel % (size_t)conv->in_width;
+
+        if (column * 3 < (size_t)conv->in_width * 2 && pixel % 47 != 13)
+            n.x[i] = (float)(i % (size_t)conv->in_channels % 5);
+    }
     for (size_t i = 0; i < n.weights; i++)
         n.w[i] = roundf(n.w[i] * 8);
     for (size_t i = 0; i < n.outs; i++)
@@ -330,6 +336,7 @@ check_convs(const struct ink_bf16 *bf16)
     static const struct ink_conv pooled[] = {
         {26, 32, 64, 3, 3, 1, 24, 24}, {28, 1, 32, 3, 3, 1, 26, 26}, {12, 3, 5, 5, 3, 1, 8, 10},
         {9, 17, 40, 2, 3, 1, 5, 7},    {3, 2, 100, 2, 2, 1, 2, 2},   {20, 5, 16, 1, 3, 1, 3, 18},
+        {31, 40, 33, 3, 4, 1, 9, 28},  {70, 9, 16, 3, 3, 1, 4, 68},  {64, 8, 5, 2, 2, 1, 6, 63},
     };
 
     for (size_t i = 0; i < sizeof(pooled) / sizeof(*pooled); i++)
