@@ -195,7 +195,7 @@ run_command(struct ink_session *session, int argc, const char *const argv[])
     ink_terminal_init(&terminal, args.is_json);
     status = ink_command_run(&ctx, &args, &bundle, &err);
     ink_terminal_end(&terminal);
-    if (status == INK_OK || status == INK_CANCELLED)
+    if (status == INK_OK || status == INK_CANCELLED || status == INK_BADDATA)
         end_session(session, &args, trains && newest_serial(session) != before);
     if (status != INK_OK) {
         int code = complain(argv[0], &err);

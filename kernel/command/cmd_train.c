@@ -232,17 +232,16 @@ keep(const struct run *run, const struct ink_train_result *result, struct ink_er
     return status;
 }
 
-/* After an explosion: the last good weights are written all the same, and the error says so. */
+/* After an explosion: the last good weights are kept all the same, and the error says so. */
 static void
 keep_sane(const struct run *run, const struct ink_train_result *result, struct ink_err *err)
 {
     const char *path = ink_args_text(run->args, "save");
     struct ink_err cause = *err;
 
-    if (path && keep(run, result, err) == INK_OK)
-        (void)ink_fail(err, cause.status, "%.140s; the last good weights are saved as %.60s",
-                       cause.message, path);
-    else if (path)
+    (void)ink_fail(err, cause.status, "%.140s; the last good weights are in use%s%.60s",
+                   cause.message, path ? " and saved as " : "", path ? path : "");
+    if (path && keep(run, result, NULL) != INK_OK)
         *err = cause;
 }
 
@@ -410,11 +409,13 @@ train(struct run *run, struct ink_bundle *out_bundle, struct ink_err *err)
         ink_job_report(run->job, &result->progress);
     run->trained_s += result->progress.elapsed_s - result->progress.validation_s;
     best = result->best;
-    if (status == INK_BADDATA && best)
-        keep_sane(run, result, err);
     if (status != INK_OK || !best) {
-        if (best || before)
-            ink_session_publish(run->ctx->session, best ? best : before);
+        bool is_good = best && best != run->start; /* else nothing was learned yet */
+
+        if (is_good)
+            keep_sane(run, result, err);
+        if (is_good || before)
+            ink_session_publish(run->ctx->session, is_good ? best : before);
         return status != INK_OK ? status : ink_fail(err, INK_BUG, "no weights came back");
     }
     ink_session_publish(run->ctx->session, best);
