@@ -143,16 +143,37 @@ ink_bf16_run_conv(const struct ink_run *run, const struct ink_plan_node *at, flo
 
     for (size_t n = 0; n < (size_t)run->count && !ink_run_is_cancelled(run); n++) {
         size_t to = n * ink_shape_count(at->kept);
+        uint8_t *place = run->plan->use == INK_USE_TRAIN && at->pooled >= 0
+                             ? ink_run_places(run, at) + to
+                             : NULL;
 
         round_input(run, at, ink_norm_input(run, at, n));
-        if (at->pooled < 0)
+        if (at->pooled < 0) {
             bf16->conv(&at->conv, from, weights, bias, at->has_relu, false, y + to);
-        else
-            bf16->conv_pooled(&at->conv, from, weights, bias, at->has_relu, y + to,
-                              run->plan->use == INK_USE_TRAIN ? ink_run_places(run, at) + to
-                                                              : NULL);
+        } else if (at->skips_blank) {
+            struct ink_span spans[INK_SPAN_MAX];
+
+            ink_run_find_spans(run, (int)(at - run->plan->node), n, spans);
+            bf16->conv_pooled_spans(&at->conv, spans, from, weights, bias, at->has_relu, y + to,
+                                    place);
+            ink_run_fill_blank(run, at, spans, y + to, place);
+        } else {
+            bf16->conv_pooled(&at->conv, from, weights, bias, at->has_relu, y + to, place);
+        }
         ink_norm_wrote(run, at, n);
     }
+}
+
+void
+ink_bf16_run_blank(const struct ink_run *run, const struct ink_plan_node *at,
+                   const struct ink_conv *one, const float *patch, float *y)
+{
+    size_t size = (size_t)one->kernel_height * (size_t)one->kernel_width;
+
+    run->kernels->bf16->round(size * (size_t)one->in_channels, patch, run->workspace->rounded);
+    run->kernels->bf16->conv(one, run->workspace->rounded, forward_weights(run, at),
+                             at->has_bias ? run->block + at->bias_at : NULL, at->has_relu, false,
+                             y);
 }
 
 void

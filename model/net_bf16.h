@@ -39,6 +39,9 @@ void ink_bf16_run_weights_back(const struct ink_run *run, const struct ink_plan_
 /* The input's gradient of one picture, if ink_bf16_is_turned. */
 void ink_bf16_run_input_back(const struct ink_run *run, const struct ink_plan_node *at,
                              const float *dy, float *dx);
+/* One output of a convolution from its window's input. */
+void ink_bf16_run_blank(const struct ink_run *run, const struct ink_plan_node *at,
+                        const struct ink_conv *one, const float *patch, float *y);
 void ink_bf16_run_dense(const struct ink_run *run, const struct ink_plan_node *at, const float *x,
                         float *y);
 void ink_bf16_run_dense_back(const struct ink_run *run, const struct ink_plan_node *at,

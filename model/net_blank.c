@@ -10,6 +10,7 @@
  */
 #include <string.h>
 
+#include "model/net_bf16.h"
 #include "model/net_run.h"
 
 /* A small picture is all ink, and finding that out takes as long as it saves. */
@@ -23,8 +24,7 @@ is_blank_kept(const struct ink_plan *plan, const struct ink_plan_node *at)
     if (!in->has_blank || at->out.height > INK_SPAN_MAX)
         return false;
     if (at->node->op == INK_OP_CONV) /* a picture's padding is as blank as its margins */
-        return !at->is_bf16 && at->conv.stride == 1 &&
-               (at->node->pad == 0 || at->node->input[0] == 0);
+        return at->conv.stride == 1 && (at->node->pad == 0 || at->node->input[0] == 0);
     return at->is_alias && at->node->op != INK_OP_FLATTEN &&
            (at->node->op != INK_OP_BATCHNORM || plan->use == INK_USE_ANSWER);
 }
@@ -74,6 +74,10 @@ ink_run_blanks(const struct ink_run *run)
                    channels * sizeof(*patch));
         one.in_width = one.kernel_width;
         one.out_height = one.out_width = 1;
+        if (at->is_bf16) {
+            ink_bf16_run_blank(run, at, &one, patch, blank + at->blank_at);
+            continue;
+        }
         run->kernels->conv(&one, patch, run->block + at->weight_at,
                            at->has_bias ? run->block + at->bias_at : NULL, at->has_relu,
                            blank + at->blank_at);
@@ -171,16 +175,11 @@ fill_blank(const struct ink_run *run, const struct ink_plan_node *at, const size
 }
 
 void
-ink_run_conv_inked(const struct ink_run *run, const struct ink_plan_node *at, const float *x,
-                   size_t n, float *y, uint8_t *place)
+ink_run_fill_blank(const struct ink_run *run, const struct ink_plan_node *at,
+                   const struct ink_span *spans, float *y, uint8_t *place)
 {
     size_t width = (size_t)at->kept.width, row = width * ink_channels_of(at->kept);
-    struct ink_span spans[INK_SPAN_MAX];
 
-    ink_run_find_spans(run, (int)(at - run->plan->node), n, spans);
-    run->kernels->conv_pooled_spans(&at->conv, spans, x, run->block + at->weight_at,
-                                    at->has_bias ? run->block + at->bias_at : NULL, at->has_relu, y,
-                                    place);
     for (int i = 0; i < at->kept.height; i++, y += row, place += place ? row : 0) {
         fill_blank(run, at, (const size_t[2]){0, (size_t)spans[i].from}, y, place);
         fill_blank(run, at, (const size_t[2]){(size_t)spans[i].to, width}, y, place);

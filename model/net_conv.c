@@ -91,6 +91,27 @@ padded_gradient(const struct ink_run *run, const struct ink_plan_node *at, const
 
 /* ---- forward ---- */
 
+/* A convolution with its pool, of picture n. */
+static void
+forward_pooled(const struct ink_run *run, const struct ink_plan_node *at, const float *x, size_t n,
+               float *y)
+{
+    const float *weights = run->block + at->weight_at;
+    const float *bias = at->has_bias ? run->block + at->bias_at : NULL;
+    struct ink_span spans[INK_SPAN_MAX];
+    uint8_t *place = NULL;
+
+    if (run->plan->use == INK_USE_TRAIN)
+        place = ink_run_places(run, at) + n * ink_shape_count(at->kept);
+    if (!at->skips_blank) {
+        run->kernels->conv_pooled(&at->conv, x, weights, bias, at->has_relu, y, place);
+        return;
+    }
+    ink_run_find_spans(run, (int)(at - run->plan->node), n, spans);
+    run->kernels->conv_pooled_spans(&at->conv, spans, x, weights, bias, at->has_relu, y, place);
+    ink_run_fill_blank(run, at, spans, y, place);
+}
+
 void
 ink_run_conv(const struct ink_run *run, const struct ink_plan_node *at, float *y)
 {
@@ -104,16 +125,11 @@ ink_run_conv(const struct ink_run *run, const struct ink_plan_node *at, float *y
     for (size_t n = 0; n < (size_t)run->count && !ink_run_is_cancelled(run); n++) {
         const float *from = ink_run_padded_input(run, at, n);
         size_t to = n * ink_shape_count(at->kept);
-        uint8_t *place = run->plan->use == INK_USE_TRAIN && at->pooled >= 0
-                             ? ink_run_places(run, at) + to
-                             : NULL;
 
         if (at->pooled < 0)
             run->kernels->conv(&at->conv, from, weights, bias, at->has_relu, y + to);
-        else if (at->skips_blank)
-            ink_run_conv_inked(run, at, from, n, y + to, place);
         else
-            run->kernels->conv_pooled(&at->conv, from, weights, bias, at->has_relu, y + to, place);
+            forward_pooled(run, at, from, n, y + to);
         ink_norm_wrote(run, at, n);
     }
 }

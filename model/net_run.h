@@ -104,10 +104,9 @@ void ink_run_blanks(const struct ink_run *run);
 /* The columns of each row of node `index` that the ink of picture n reaches; of a node with
  * has_blank. out_spans [INK_SPAN_MAX]. */
 void ink_run_find_spans(const struct ink_run *run, int index, size_t n, struct ink_span *out_spans);
-/* A pooled convolution of picture n that computes no others. place: NULL where there is no way
- * back. */
-void ink_run_conv_inked(const struct ink_run *run, const struct ink_plan_node *at, const float *x,
-                        size_t n, float *y, uint8_t *place);
+/* The windows of a pooled convolution that no span has. place: NULL where there is no way back. */
+void ink_run_fill_blank(const struct ink_run *run, const struct ink_plan_node *at,
+                        const struct ink_span *spans, float *y, uint8_t *place);
 
 /* One node, forward and backward, as ink_net_forward and ink_net_backward have them in turn. */
 void ink_run_forward(const struct ink_run *run, int index);

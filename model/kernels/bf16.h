@@ -34,6 +34,7 @@
 #include <string.h>
 
 struct ink_conv;
+struct ink_span;
 
 struct ink_bf16 {
     bool is_fast; /* faster than floats: the processor multiplies them */
@@ -53,6 +54,10 @@ struct ink_bf16 {
     /* conv of stride 1 and the largest of each 2x2 outputs, as ink_kernels' conv_pooled. */
     void (*conv_pooled)(const struct ink_conv *conv, const uint16_t *x, const uint16_t *w,
                         const float *bias, bool is_relu, float *y, uint8_t *place);
+    /* The same for some of each row's windows, as ink_kernels' conv_pooled_spans. */
+    void (*conv_pooled_spans)(const struct ink_conv *conv, const struct ink_span *spans,
+                              const uint16_t *x, const uint16_t *w, const float *bias, bool is_relu,
+                              float *y, uint8_t *place);
     /* dw[panels][KH][KW][I][16] (+)= the gradient from one picture, x and dy in pairs. */
     void (*conv_weights)(const struct ink_conv *conv, const uint16_t *x, const uint16_t *dy,
                          bool is_added, float *dw);

@@ -95,8 +95,8 @@ conv_apart(const struct ink_conv *form, const uint16_t *x, const uint16_t *w, bo
 }
 
 static void
-conv_pooled(const struct ink_conv *form, const uint16_t *x, const uint16_t *w, const float *bias,
-            bool is_relu, float *y, uint8_t *place)
+conv_pooled_spans(const struct ink_conv *form, const struct ink_span *spans, const uint16_t *x,
+                  const uint16_t *w, const float *bias, bool is_relu, float *y, uint8_t *place)
 {
     int width = form->out_width / 2, windows = form->out_height / 2 * width;
 
@@ -105,6 +105,9 @@ conv_pooled(const struct ink_conv *form, const uint16_t *x, const uint16_t *w, c
         int corner = window / width * 2 * form->out_width + window % width * 2;
         double best = conv_at(form, x, w, corner, out);
 
+        if (spans && (window % width < spans[window / width].from ||
+                      window % width >= spans[window / width].to))
+            continue;
         for (int n = 1; n < 4; n++) {
             double next = conv_at(form, x, w, corner + n / 2 * form->out_width + n % 2, out);
 
@@ -116,6 +119,13 @@ conv_pooled(const struct ink_conv *form, const uint16_t *x, const uint16_t *w, c
         if (place)
             place[i] = (uint8_t)(is_relu && !(best > 0) ? INK_POOLED_DEAD : winner);
     }
+}
+
+static void
+conv_pooled(const struct ink_conv *form, const uint16_t *x, const uint16_t *w, const float *bias,
+            bool is_relu, float *y, uint8_t *place)
+{
+    conv_pooled_spans(form, NULL, x, w, bias, is_relu, y, place);
 }
 
 /* The gradient of the weight of input k (of a window's row i) and output `out`. */
@@ -175,6 +185,7 @@ const struct ink_bf16 ink_bf16_reference = {
     .conv = conv,
     .conv_apart = conv_apart,
     .conv_pooled = conv_pooled,
+    .conv_pooled_spans = conv_pooled_spans,
     .conv_weights = conv_weights,
     .turn = turn,
 };

@@ -521,6 +521,7 @@ const struct ink_bf16 ink_bf16_avx512 = {
     .conv = conv,
     .conv_apart = conv_apart,
     .conv_pooled = ink_bf16_conv_pooled,
+    .conv_pooled_spans = ink_bf16_conv_pooled_spans,
     .conv_weights = conv_weights,
     .turn = turn,
 };

@@ -38,6 +38,9 @@ first_lanes(size_t count)
     return (__mmask16)(count < 16 ? (1U << count) - 1 : 0xffffU);
 }
 
+void ink_bf16_conv_pooled_spans(const struct ink_conv *conv, const struct ink_span *spans,
+                                const uint16_t *x, const uint16_t *w, const float *bias,
+                                bool is_relu, float *y, uint8_t *place);
 void ink_bf16_conv_pooled(const struct ink_conv *conv, const uint16_t *x, const uint16_t *w,
                           const float *bias, bool is_relu, float *y, uint8_t *place);
 

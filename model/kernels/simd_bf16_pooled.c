@@ -5,24 +5,14 @@
 /* Windows side by side that a tile computes, of two panels or of one. */
 enum { PAIR_WINDOWS = 2, SINGLE_WINDOWS = 4, COLUMNS_MAX = 2 * SINGLE_WINDOWS };
 
-enum { GROUND_MAX = 64 }; /* pixels, of a side */
-
-/*
- * Which pixels are not like the one at 1, 1: most of a digit's picture is ground, also behind a
- * convolution. Windows that see nothing else are all the same, and are computed once.
- */
-struct ground {
-    uint64_t other[GROUND_MAX]; /* a bit a pixel, a number a row */
-};
-
 /* All strides in numbers of 16 bits, y's in floats. */
 struct tile {
     size_t segments, count;
     ptrdiff_t a_pixel, a_row;
     ptrdiff_t b_segment, b_panel;
     ptrdiff_t y_window;
+    const struct ink_span *spans; /* NULL: all windows */
     bool is_relu;
-    const struct ground *ground; /* NULL: not worth looking */
 };
 
 ALWAYS_INLINE void
@@ -123,63 +113,6 @@ tile_at_edge(int windows, const struct tile *tile, const uint16_t *a, const uint
         }
 }
 
-static bool
-is_other(const uint16_t *pixel, const uint16_t *ground, int channels)
-{
-    __mmask32 other = 0;
-
-    for (int c = 0; c < channels; c += 32) {
-        __mmask32 some = channels - c < 32 ? (1U << (channels - c)) - 1 : ~0U;
-
-        other |= _mm512_cmpneq_epi16_mask(_mm512_maskz_loadu_epi16(some, pixel + c),
-                                          _mm512_maskz_loadu_epi16(some, ground + c));
-    }
-    return other != 0;
-}
-
-/* NULL if the picture is too large, or too shallow to gain. */
-static const struct ground *
-find_ground(const struct ink_conv *conv, const uint16_t *x, struct ground *ground)
-{
-    int height = conv->out_height + conv->kernel_height - 1, width = conv->in_width;
-    int channels = conv->in_channels;
-
-    if (height > GROUND_MAX || width > GROUND_MAX || height < 2 || width < 2 || channels < 8)
-        return NULL;
-    for (int row = 0; row < height; row++) {
-        ground->other[row] = 0;
-        for (int column = 0; column < width; column++)
-            ground->other[row] |=
-                (uint64_t)is_other(x + (ptrdiff_t)(row * width + column) * channels,
-                                   x + (ptrdiff_t)(width + 1) * channels, channels)
-                << column;
-    }
-    return ground;
-}
-
-/* Whether `windows` windows from output pixel row, column on see ground only. */
-static bool
-is_plain(const struct ink_conv *conv, const struct ground *ground, int row, int column, int windows)
-{
-    int width = 2 * windows + conv->kernel_width - 1;
-    uint64_t columns = width < GROUND_MAX ? ((uint64_t)1 << width) - 1 : ~(uint64_t)0, other = 0;
-
-    for (int i = 0; i < conv->kernel_height + 1; i++)
-        other |= ground->other[row + i];
-    return (other >> column & columns) == 0;
-}
-
-static void
-copy_windows(const struct tile *tile, ptrdiff_t from, ptrdiff_t to, float *y, uint8_t *place,
-             const int size[static 2])
-{
-    for (int i = 0; i < size[0]; i++) {
-        memcpy(y + to + i * tile->y_window, y + from, (size_t)size[1] * sizeof(*y));
-        if (place)
-            memcpy(place + to + i * tile->y_window, place + from, (size_t)size[1]);
-    }
-}
-
 /* All windows of the output channels of one panel, or of two. */
 static void
 pooled_panel(const struct ink_conv *conv, const struct tile *tile, const uint16_t *x,
@@ -187,32 +120,29 @@ pooled_panel(const struct ink_conv *conv, const struct tile *tile, const uint16_
 {
     bool is_pair = lanes > INK_PANEL;
     tile_fn *const *run = is_pair ? pairs : singles;
-    ptrdiff_t plain = -1; /* a window that sees ground only */
 
-    for (int i = 0; i < conv->out_height / 2; i++)
-        for (int j = 0, n; j < conv->out_width / 2; j += n) {
+    for (int i = 0; i < conv->out_height / 2; i++) {
+        int from = tile->spans ? tile->spans[i].from : 0;
+        int end = tile->spans ? tile->spans[i].to : conv->out_width / 2;
+
+        for (int j = from, n; j < end; j += n) {
             const uint16_t *a = x + 2 * (i * tile->a_row + j * tile->a_pixel);
             ptrdiff_t to = ((ptrdiff_t)i * (conv->out_width / 2) + j) * tile->y_window;
             uint8_t *where = place ? place + to : NULL;
 
-            n = part_of(conv->out_width / 2 - j, is_pair ? PAIR_WINDOWS : SINGLE_WINDOWS);
-            if (tile->ground && is_plain(conv, tile->ground, 2 * i, 2 * j, n)) {
-                if (plain >= 0) {
-                    copy_windows(tile, plain, to, y, place, (const int[2]){n, lanes});
-                    continue;
-                }
-                plain = to;
-            }
+            n = part_of(end - j, is_pair ? PAIR_WINDOWS : SINGLE_WINDOWS);
             if (lanes >= INK_PANEL)
                 run[n](tile, a, w, bias, y + to, where);
             else
                 tile_at_edge(n, tile, a, w, bias, y + to, where, lanes);
         }
+    }
 }
 
 void
-ink_bf16_conv_pooled(const struct ink_conv *conv, const uint16_t *x, const uint16_t *w,
-                     const float *bias, bool is_relu, float *y, uint8_t *place)
+ink_bf16_conv_pooled_spans(const struct ink_conv *conv, const struct ink_span *spans,
+                           const uint16_t *x, const uint16_t *w, const float *bias, bool is_relu,
+                           float *y, uint8_t *place)
 {
     size_t count = ((size_t)conv->kernel_width * (size_t)conv->in_channels + 1) / 2;
     struct tile tile = {
@@ -223,11 +153,10 @@ ink_bf16_conv_pooled(const struct ink_conv *conv, const uint16_t *x, const uint1
         .b_segment = (ptrdiff_t)count * INK_PANEL * 2,
         .b_panel = (ptrdiff_t)count * INK_PANEL * 2 * conv->kernel_height,
         .y_window = conv->out_channels,
+        .spans = spans,
         .is_relu = is_relu,
     };
-    struct ground ground;
 
-    tile.ground = find_ground(conv, x, &ground);
     for (int channel = 0, lanes; channel < conv->out_channels; channel += lanes) {
         lanes = conv->out_channels - channel;
         lanes = lanes >= 2 * INK_PANEL ? 2 * INK_PANEL : least(lanes, INK_PANEL);
@@ -235,4 +164,11 @@ ink_bf16_conv_pooled(const struct ink_conv *conv, const uint16_t *x, const uint1
                      bias ? bias + channel : NULL, y + channel, place ? place + channel : NULL,
                      lanes);
     }
+}
+
+void
+ink_bf16_conv_pooled(const struct ink_conv *conv, const uint16_t *x, const uint16_t *w,
+                     const float *bias, bool is_relu, float *y, uint8_t *place)
+{
+    ink_bf16_conv_pooled_spans(conv, NULL, x, w, bias, is_relu, y, place);
 }

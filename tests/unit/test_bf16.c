@@ -284,6 +284,7 @@ check_conv(const struct ink_bf16 *bf16, const struct ink_conv *conv)
 static void
 check_pooled(const struct ink_bf16 *bf16, const struct ink_conv *conv)
 {
+    struct ink_span spans[64];
     const struct ink_bf16 *reference = the_reference();
     struct numbers n;
     size_t windows = (size_t)(conv->out_height / 2) * (size_t)(conv->out_width / 2), out;
@@ -292,6 +293,7 @@ check_pooled(const struct ink_bf16 *bf16, const struct ink_conv *conv)
     float *want;
 
     numbers_init(&n, conv);
+    assert_true(conv->out_height / 2 <= (int)(sizeof(spans) / sizeof(*spans)));
     rows = n.weights / 16 / run;
     out = windows * n.outs;
     want = copy_of(n.y, out + 16);
@@ -324,6 +326,14 @@ check_pooled(const struct ink_bf16 *bf16, const struct ink_conv *conv)
         memset(n.y, 0, out * sizeof(*n.y));
         bf16->conv_pooled(conv, n.x16, n.w16, bias, is_relu, n.y, NULL);
         assert_near("conv_pooled", n.y, want, out + 16, (double)n.window * 64 * tolerance);
+        memset(n.y, 0, out * sizeof(*n.y));
+        memset(want, 0, out * sizeof(*want));
+        for (int i = 0; i < conv->out_height / 2; i++)
+            spans[i] = (struct ink_span){i % 2, conv->out_width / 2 - i % 3 / 2};
+        reference->conv_pooled_spans(conv, spans, n.x16, n.w16, bias, is_relu, want, place_want);
+        bf16->conv_pooled_spans(conv, spans, n.x16, n.w16, bias, is_relu, n.y, place);
+        assert_near("conv_pooled_spans", n.y, want, out + 16, (double)n.window * 64 * tolerance);
+        assert_memory_equal(place, place_want, out + 16);
     }
     numbers_fini(&n);
     free(want);

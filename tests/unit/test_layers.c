@@ -133,7 +133,8 @@ struct bench {
 };
 
 static void
-bench_init(struct bench *bench, const char *text, const struct ink_kernels *kernels)
+bench_init_precise(struct bench *bench, const char *text, const struct ink_kernels *kernels,
+                   enum ink_precision precision)
 {
     struct ink_err err;
     struct ink_rng rng;
@@ -142,8 +143,7 @@ bench_init(struct bench *bench, const char *text, const struct ink_kernels *kern
     *bench = (struct bench){.kernels = kernels};
     assert_ok(ink_arch_parse(text, strlen(text), &bench->arch, &err), &err);
     assert_ok(ink_snapshot_create(bench->arch, NULL, 3, &bench->snapshot, &err), &err);
-    assert_ok(ink_plan_create(bench->arch, INK_USE_TRAIN, INK_PRECISION_F32, &bench->plan, &err),
-              &err);
+    assert_ok(ink_plan_create(bench->arch, INK_USE_TRAIN, precision, &bench->plan, &err), &err);
     assert_ok(ink_workspace_init(&bench->workspace, bench->plan, INK_NORM_GROUP + 1, &err), &err);
     bench->block = ink_floats(ink_plan_block_size(bench->plan));
     bench->turned = ink_floats(bench->plan->turned_size);
@@ -158,6 +158,12 @@ bench_init(struct bench *bench, const char *text, const struct ink_kernels *kern
     for (size_t i = 0; i < bench->plan->parameter_size; i++)
         if (bench->block[i] == 1) /* batch norm scales: not all the same */
             bench->block[i] = ink_rng_between(&rng, 0.5F, 1.5F);
+}
+
+static void
+bench_init(struct bench *bench, const char *text, const struct ink_kernels *kernels)
+{
+    bench_init_precise(bench, text, kernels, INK_PRECISION_F32);
 }
 
 static void
@@ -392,7 +398,7 @@ static void
 blank_margins_change_no_answer(void **state)
 {
     static const char *const texts[] = {
-        "image: input 1x28x28\nc: conv 16 3x3 pad=1\nr: relu\nd: conv 20 3x3\ns: relu\n"
+        "image: input 1x28x28\nc: conv 4 3x3 pad=1\nr: relu\nd: conv 20 3x3\ns: relu\n"
         "p: maxpool 2x2\nf: flatten\ne: dense 10\n",
         "image: input 1x28x28\nc: conv 5 5x3\nd: conv 33 2x3\np: maxpool 2x2\nr: relu\n"
         "f: flatten\ne: dense 10\n",
@@ -404,13 +410,18 @@ blank_margins_change_no_answer(void **state)
     size_t count = ink_kernels_list(all);
 
     (void)state;
-    for (size_t i = 0; i < 2 * count; i++)
+    for (size_t i = 0; i < 3 * count; i++) /* the third: the first in bf16 */
         for (size_t j = 0; j <= sizeof(inks) / sizeof(*inks); j++) {
             struct bench bench;
             float *pixels, scores[PICTURES * INK_CLASS_COUNT];
 
-            bench_init(&bench, texts[i % 2], all[i / 2]);
+            if (i % 3 == 2 && !all[i / 3]->bf16)
+                continue;
+            bench_init_precise(&bench, texts[i % 3 % 2], all[i / 3],
+                               i % 3 == 2 ? INK_PRECISION_BF16 : INK_PRECISION_F32);
+            ink_plan_turn(bench.plan, bench.kernels, bench.block, bench.turned, 0, 1);
             assert_true(bench.plan->has_blanks);
+            assert_true(bench.plan->node[3].is_bf16 == (i % 3 == 2));
             pixels = ink_net_value(bench.plan, &bench.workspace, 0, 0);
             memset(pixels, 0, PICTURES * INK_PICTURE_SIZE * sizeof(*pixels));
             for (size_t k = 0; j > 0 && k < 2; k++) /* j = 0: nothing is drawn */
