@@ -68,15 +68,17 @@ compute_sum(const struct ink_buf *buf, size_t sum_at, char out[static SUM_DIGITS
     (void)sodium_bin2hex(out, SUM_DIGITS + 1, sum, sizeof(sum));
 }
 
-void
+bool
 ink_checkpoint_seal(struct ink_buf *buf)
 {
     size_t sum_at = find_sum(buf);
     char digits[SUM_DIGITS + 1];
 
-    assert(sum_at > 0);
+    if (sum_at == 0)
+        return false;
     compute_sum(buf, sum_at, digits);
     memcpy(buf->bytes + sum_at, digits, SUM_DIGITS);
+    return true;
 }
 
 static enum ink_status

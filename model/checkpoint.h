@@ -58,8 +58,8 @@ INK_MUST_CHECK enum ink_status ink_checkpoint_encode(const struct ink_arch *arch
 /* Whether all numbers of an encoded file are finite. */
 bool ink_checkpoint_is_finite(const struct ink_buf *buf);
 
-/* Write the sum into an encoded and filled file. About 1 ms a MB. */
-void ink_checkpoint_seal(struct ink_buf *buf);
+/* Write the sum into an encoded and filled file; false if it is none. About 1 ms a MB. */
+bool ink_checkpoint_seal(struct ink_buf *buf);
 
 /* A file that was read. */
 struct ink_checkpoint;

@@ -344,9 +344,10 @@ write_submitted(void *self)
     struct ink_checkpoint_folder *folder = self;
     INK_CLEANUP(ink_buf_fini) struct ink_buf path = {0};
 
-    ink_checkpoint_seal(&folder->buf);
     put_path(folder, folder->step, &path);
     folder->status = ink_buf_check(&path, &folder->err);
+    if (!ink_checkpoint_seal(&folder->buf))
+        folder->status = ink_fail(&folder->err, INK_BUG, "what was to be written is no checkpoint");
     if (!folder->status)
         folder->status =
             ink_file_write(path.bytes, folder->buf.bytes, folder->buf.size, &folder->err);

@@ -73,7 +73,8 @@ const struct ink_topic ink_topic[] = {
      "\n"
      "Exit codes: 0 done; 64 a word or option is wrong; 65 data is broken or too\n"
      "large; 66 not found; 69 not possible now; 70 our fault; 71 no memory; 74 reading\n"
-     "or writing failed; 75 busy; 77 not allowed; 130 stopped by Ctrl-C."},
+     "or writing failed; 75 busy; 77 not allowed; 130 stopped by Ctrl-C,\n"
+     "143 by SIGTERM."},
 };
 const size_t ink_topic_count = INK_COUNT(ink_topic);
 

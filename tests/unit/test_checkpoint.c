@@ -460,7 +460,7 @@ what_is_sealed_is_still_checked(void **state)
             at++;
         assert_true(at + size < copy.size);
         memcpy(copy.bytes + at, table[i].to, size);
-        ink_checkpoint_seal(&copy);
+        assert_true(ink_checkpoint_seal(&copy));
         if (table[i].says)
             assert_fails(INK_BADDATA, table[i].says, decode_copy(copy.bytes, copy.size, &err),
                          &err);
@@ -469,20 +469,12 @@ what_is_sealed_is_still_checked(void **state)
     }
     memcpy(buf.bytes + buf.size - sizeof(bad), &bad, sizeof(bad));
     assert_false(ink_checkpoint_is_finite(&buf));
-    ink_checkpoint_seal(&buf);
+    assert_true(ink_checkpoint_seal(&buf));
     assert_fails(INK_BADDATA, "not finite", decode_copy(buf.bytes, buf.size, &err), &err);
     remove_folder(path);
 }
 
 /* ---- a folder in trouble ---- */
-
-static void
-on_broken(void *self, const char *text)
-{
-    struct stopper *stopper = self;
-
-    on_warning(stopper, text);
-}
 
 static void
 a_broken_one_is_named_and_the_one_before_taken(void **state)
@@ -500,7 +492,7 @@ a_broken_one_is_named_and_the_one_before_taken(void **state)
     spoil(path, 14);
     assert_ok(ink_checkpoint_folder_open(path, &folder, &err), &err);
     assert_int_equal(ink_checkpoint_folder_last(folder), 15);
-    assert_ok(ink_checkpoint_folder_newest(folder, on_broken, &seen, &checkpoint, &err), &err);
+    assert_ok(ink_checkpoint_folder_newest(folder, on_warning, &seen, &checkpoint, &err), &err);
     assert_int_equal(ink_checkpoint_head(checkpoint)->history.progress.step, 13);
     assert_int_equal(seen.warnings, 2);
     assert_non_null(strstr(seen.warning, "checkpoint-000000000014.safetensors: the checksum"));
@@ -508,14 +500,14 @@ a_broken_one_is_named_and_the_one_before_taken(void **state)
     ink_checkpoint_destroy(&checkpoint);
     spoil(path, 13);
     assert_fails(INK_BADDATA, "start anew in another folder",
-                 ink_checkpoint_folder_newest(folder, on_broken, &seen, &checkpoint, &err), &err);
+                 ink_checkpoint_folder_newest(folder, on_warning, &seen, &checkpoint, &err), &err);
     assert_null(checkpoint);
     assert_int_equal(ink_checkpoint_folder_last(folder), 13); /* all broken: nothing is moved */
     ink_checkpoint_folder_close(&folder);
     remove_folder(path);
     assert_ok(ink_checkpoint_folder_open(path, &folder, &err), &err);
     assert_fails(INK_NOTFOUND, "has no checkpoints",
-                 ink_checkpoint_folder_newest(folder, on_broken, &seen, &checkpoint, &err), &err);
+                 ink_checkpoint_folder_newest(folder, on_warning, &seen, &checkpoint, &err), &err);
     remove_folder(path);
 }
 
@@ -633,6 +625,43 @@ a_full_disk_does_not_stop_the_training(void **state)
     remove_folder(path);
 }
 
+/* A rate that no learning survives: what was kept before has numbers only, and loads. */
+static void
+no_checkpoint_has_what_is_not_finite(void **state)
+{
+    INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *start = fresh();
+    INK_CLEANUP(ink_checkpoint_folder_close) struct ink_checkpoint_folder *folder = NULL;
+    INK_CLEANUP(ink_checkpoint_destroy) struct ink_checkpoint *checkpoint = NULL;
+    INK_CLEANUP(ink_dataset_unrefp) struct ink_dataset *train = noise(PICTURES, 1);
+    struct ink_train_options options = options_of(INK_SGD, 0);
+    struct ink_train_checkpoints checkpoints = {.every_steps = 1};
+    struct ink_train_result result = {0};
+    struct stopper seen = {.stop_at = 0};
+    struct ink_err err;
+    char path[128];
+
+    (void)state;
+    put_path(path, "finite");
+    assert_ok(ink_checkpoint_folder_open(path, &folder, &err), &err);
+    checkpoints.folder = folder;
+    options.checkpoints = &checkpoints;
+    options.learning_rate = 1000;
+    options.schedule = INK_CONSTANT;
+    options.weight_decay = 1;
+    options.epochs = 100;
+    assert_int_equal(ink_train_run(start, train, NULL, &options, NULL, NULL, &result, &err),
+                     INK_BADDATA);
+    ink_snapshot_unref(result.best);
+    assert_ok(ink_checkpoint_folder_wait(folder, &err), &err);
+    if (ink_checkpoint_folder_last(folder) >= 0) { /* every one that is there loads */
+        assert_ok(ink_checkpoint_folder_newest(folder, on_warning, &seen, &checkpoint, &err), &err);
+        assert_int_equal(ink_checkpoint_head(checkpoint)->history.progress.step,
+                         ink_checkpoint_folder_last(folder));
+    }
+    assert_int_equal(seen.warnings, 0);
+    remove_folder(path);
+}
+
 static int
 make_root(void **state)
 {
@@ -659,6 +688,7 @@ main(void)
         cmocka_unit_test(a_broken_one_is_named_and_the_one_before_taken),
         cmocka_unit_test(another_run_is_refused),
         cmocka_unit_test(a_folder_has_one_user),
+        cmocka_unit_test(no_checkpoint_has_what_is_not_finite),
         cmocka_unit_test(a_full_disk_does_not_stop_the_training),
     };
 
