@@ -367,13 +367,12 @@ ink_checkpoint_folder_is_busy(const struct ink_checkpoint_folder *folder)
 enum ink_status
 ink_checkpoint_folder_wait(struct ink_checkpoint_folder *folder, struct ink_err *err)
 {
-    enum ink_status status = folder->status;
+    enum ink_status status;
 
-    if (folder->has_writer) {
-        (void)pthread_join(folder->writer, NULL);
-        folder->has_writer = false;
-        status = folder->status;
-    }
+    if (folder->has_writer)
+        (void)pthread_join(folder->writer, NULL); /* from here on what it wrote is ours */
+    folder->has_writer = false;
+    status = folder->status;
     folder->status = INK_OK;
     return status ? ink_fail(err, status, "%s", folder->err.message) : INK_OK;
 }
