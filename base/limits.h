@@ -15,6 +15,7 @@ enum {
     INK_LIMIT_ARCH_SIZE         = 64 << 10, /* bytes of text; 256 nodes take about 10 kB */
     INK_LIMIT_PARAMETERS        = 64 << 20, /* trained numbers, 256 MB; the largest in the zoo has 26 M */
     INK_LIMIT_ACTIVATIONS       = 4 << 20,  /* numbers a picture of all nodes; training holds 2 x batch of them */
+    INK_LIMIT_BATCH_NUMBERS     = 1 << 29,  /* activations and gradients of a mini-batch in training: 2 GiB */
     INK_LIMIT_WEIGHTS_SIZE      = 300 << 20, /* bytes of a weight file: all parameters and a header */
     INK_LIMIT_CONFIG_SIZE       = 64 << 10, /* bytes of training options; all of them take 2 kB */
     INK_LIMIT_CHECKPOINT_SIZE   = 1400 << 20, /* bytes: weights, average, best, two of the optimizer */

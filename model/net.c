@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #include "base/cleanup.h"
+#include "base/limits.h"
 #include "model/net_bf16.h"
 #include "model/net_dense.h"
 #include "model/net_norm.h"
@@ -527,6 +528,21 @@ ink_norm_group_of(int count, int groups, int picture)
 }
 
 /* ---- workspaces ---- */
+
+enum ink_status
+ink_plan_check_batch(const struct ink_plan *plan, int pictures, struct ink_err *err)
+{
+    size_t each = plan->value_size + plan->gradient_size + plan->extra_size + plan->place_size / 4;
+    size_t most = INK_LIMIT_BATCH_NUMBERS / each;
+
+    if ((size_t)pictures <= most)
+        return INK_OK;
+    return ink_fail(err, INK_TOOBIG,
+                    "a batch of %d pictures takes %zu MB of activations, the limit is %d: "
+                    "expected at most %zu pictures",
+                    pictures, each * (size_t)pictures / ((1 << 20) / sizeof(float)),
+                    INK_LIMIT_BATCH_NUMBERS / ((1 << 20) / (int)sizeof(float)), most);
+}
 
 enum ink_status
 ink_workspace_init(struct ink_workspace *workspace, const struct ink_plan *plan, int capacity,

@@ -157,6 +157,10 @@ INK_MUST_CHECK enum ink_status ink_workspace_init(struct ink_workspace *workspac
                                                   struct ink_err *err);
 void ink_workspace_fini(struct ink_workspace *workspace);
 
+/* INK_TOOBIG if the activations of so many pictures are more than base/limits.h allows. */
+INK_MUST_CHECK enum ink_status ink_plan_check_batch(const struct ink_plan *plan, int pictures,
+                                                    struct ink_err *err);
+
 /* Groups that batch norm takes `count` pictures in; the first ones have one picture more. */
 int ink_norm_groups(int count);
 /* The first picture of group 0..groups, the last being the end. */

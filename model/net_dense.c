@@ -30,6 +30,8 @@ panels(size_t count)
 void
 ink_run_dense(const struct ink_run *run, const struct ink_plan_node *at, const float *x, float *y)
 {
+    const float *weights = run->block + at->weight_at;
+    const float *bias = at->has_bias ? run->block + at->bias_at : NULL;
     struct ink_conv conv = at->conv;
 
     if (at->is_bf16) {
@@ -37,8 +39,10 @@ ink_run_dense(const struct ink_run *run, const struct ink_plan_node *at, const f
         return;
     }
     conv.in_width = conv.out_width = run->count;
-    run->kernels->conv(&conv, x, run->block + at->weight_at,
-                       at->has_bias ? run->block + at->bias_at : NULL, at->has_relu, y);
+    if (run->count == 1)
+        run->kernels->dense_one(&conv, x, weights, bias, at->has_relu, y);
+    else
+        run->kernels->conv(&conv, x, weights, bias, at->has_relu, y);
 }
 
 /* ---- backward to the inputs ----

@@ -208,14 +208,17 @@ ink_trainer_shares_create(struct ink_trainer *trainer, struct ink_err *err)
 {
     int threads = trainer->thread_count, batch = trainer->options->batch_size;
     int own = own_units_max(trainer), learners = own < threads ? own : threads;
+    int capacity = capacity_of(trainer, learners);
+    enum ink_status status = ink_plan_check_batch(trainer->plan, learners * capacity, err);
 
+    if (status)
+        return status;
     trainer->share = calloc((size_t)threads, sizeof(*trainer->share));
     trainer->passed = calloc((size_t)threads, sizeof(*trainer->passed));
     if (!trainer->share || !trainer->passed)
         return ink_fail(err, INK_NOMEM, "no memory for %d threads", threads);
     for (int t = 0; t < threads; t++) {
         struct ink_share *share = &trainer->share[t];
-        enum ink_status status;
 
         trainer->passed[t] = &share->workspace;
         share->scratch = ink_floats(ink_dense_job_size(trainer->plan, (size_t)batch));
@@ -223,8 +226,7 @@ ink_trainer_shares_create(struct ink_trainer *trainer, struct ink_err *err)
             return ink_fail(err, INK_NOMEM, "no memory for %d threads", threads);
         if (t >= learners)
             continue;
-        status = ink_workspace_init(&share->workspace, trainer->plan,
-                                    capacity_of(trainer, learners), err);
+        status = ink_workspace_init(&share->workspace, trainer->plan, capacity, err);
         if (status)
             return status;
         share->workspace.cancel = trainer->cancel;

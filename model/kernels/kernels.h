@@ -104,6 +104,9 @@ struct ink_kernels {
     /* The same where y's pixels are apart: floats from one to the next, and from row to row. */
     void (*conv_apart)(const struct ink_conv *conv, const float *x, const float *w, bool is_added,
                        float *y, const size_t apart[static 2]);
+    /* A dense layer of one picture, as conv: the weights of inputs that are zero are not read. */
+    void (*dense_one)(const struct ink_conv *conv, const float *x, const float *w,
+                      const float *bias, bool is_relu, float *y);
     /* dw[panels][KH][KW][I][16] (+)= the gradient from one picture. */
     void (*conv_weights)(const struct ink_conv *conv, const float *x, const float *dy,
                          bool is_added, float *dw);

@@ -559,6 +559,7 @@ const struct ink_kernels ink_kernels_reference = {
     .name = "reference",
     .bf16 = &ink_bf16_reference,
     .conv = conv,
+    .dense_one = conv,
     .conv_add = conv_add,
     .conv_apart = conv_apart,
     .conv_weights = conv_weights,

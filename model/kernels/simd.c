@@ -480,6 +480,7 @@ const struct ink_kernels INK_PASTE(ink_kernels_, INK_SIMD) = {
     .activate = activate,
     .activate_backward = activate_backward,
     .add = add,
+    .dense_one = INK_SIMD_NAME(dense_one),
     .transpose = INK_SIMD_NAME(transpose),
     .squares = squares,
     .maxpool = maxpool,

@@ -145,6 +145,8 @@ void INK_SIMD_NAME(warp)(const struct ink_warp *warp, const float *source, const
                          float *pixels);
 void INK_SIMD_NAME(spread)(const float *knots, float *field);
 void INK_SIMD_NAME(thicken)(float reach, float *pixels);
+void INK_SIMD_NAME(dense_one)(const struct ink_conv *conv, const float *x, const float *w,
+                              const float *bias, bool is_relu, float *y);
 void INK_SIMD_NAME(transpose)(const struct ink_transpose *form, const float *from, float *to);
 
 /* The same for pictures of one channel; false, and nothing done, where simd_first.c has no way for

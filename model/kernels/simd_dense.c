@@ -58,3 +58,92 @@ INK_SIMD_NAME(transpose)(const struct ink_transpose *form, const float *from, fl
             *at = from[r * form->from_step + c] + (form->is_added ? *at : 0);
         }
 }
+
+/* ---- one picture ---- */
+
+/* Inputs that are looked at together, and the panels that are summed side by side: eight sums hide
+ * how long one multiplication takes. */
+enum { ONE_INPUTS = 1024, ONE_PANELS = 8 / VECTORS };
+
+/* The inputs of a part that are not zero. */
+struct ink_some {
+    size_t count;
+    float value[ONE_INPUTS];
+    uint16_t number[ONE_INPUTS];
+};
+
+static void
+find_some(const float *x, size_t count, struct ink_some *out)
+{
+    size_t found = 0;
+
+    for (size_t i = 0; i < count; i++) { /* written in any case: no branch to guess */
+        out->value[found] = x[i];
+        out->number[found] = (uint16_t)i;
+        found += x[i] != 0;
+    }
+    out->count = found;
+}
+
+/* sums[panels][16] += the inputs times their weights. */
+ALWAYS_INLINE void
+add_some(const int panels, const struct ink_some *some, const float *w, size_t step, float *sums)
+{
+    vec acc[8];
+
+#pragma GCC unroll 8
+    for (int v = 0; v < panels * VECTORS; v++)
+        acc[v] = load(sums + v * LANES);
+    for (size_t k = 0; k < some->count; k++) {
+        const float *at = w + (size_t)some->number[k] * INK_PANEL;
+
+#pragma GCC unroll 8
+        for (int v = 0; v < panels * VECTORS; v++)
+            acc[v] += some->value[k] *
+                      load(at + (size_t)(v / VECTORS) * step + (size_t)(v % VECTORS) * LANES);
+    }
+#pragma GCC unroll 8
+    for (int v = 0; v < panels * VECTORS; v++)
+        store(sums + v * LANES, acc[v]);
+}
+
+/* As many panels as can be summed side by side of those that are left; how many that were. */
+static size_t
+add_panels(size_t left, const struct ink_some *some, const float *w, size_t step, float *sums)
+{
+    if (left >= ONE_PANELS) {
+        add_some(ONE_PANELS, some, w, step, sums);
+        return ONE_PANELS;
+    }
+    if (left * 2 >= ONE_PANELS) {
+        add_some((ONE_PANELS + 1) / 2, some, w, step, sums);
+        return (ONE_PANELS + 1) / 2;
+    }
+    add_some(1, some, w, step, sums);
+    return 1;
+}
+
+void
+INK_SIMD_NAME(dense_one)(const struct ink_conv *conv, const float *x, const float *w,
+                         const float *bias, bool is_relu, float *y)
+{
+    size_t inputs = (size_t)conv->in_channels, outputs = (size_t)conv->out_channels;
+    size_t step = inputs * INK_PANEL, whole = outputs / INK_PANEL;
+    float rest[INK_PANEL] = {0};
+    struct ink_some some;
+
+    for (size_t o = 0; o < outputs; o++)
+        *(o < whole * INK_PANEL ? &y[o] : &rest[o % INK_PANEL]) = bias ? bias[o] : 0;
+    for (size_t i = 0; i < inputs; i += ONE_INPUTS) {
+        find_some(x + i, inputs - i < ONE_INPUTS ? inputs - i : ONE_INPUTS, &some);
+        for (size_t p = 0; p < whole;)
+            p +=
+                add_panels(whole - p, &some, w + p * step + i * INK_PANEL, step, y + p * INK_PANEL);
+        if (outputs > whole * INK_PANEL)
+            add_some(1, &some, w + whole * step + i * INK_PANEL, step, rest);
+    }
+    for (size_t o = whole * INK_PANEL; o < outputs; o++)
+        y[o] = rest[o % INK_PANEL];
+    for (size_t o = 0; o < outputs && is_relu; o++)
+        y[o] = y[o] < 0 ? 0 : y[o];
+}

@@ -340,6 +340,46 @@ pooled_convolutions_agree(void **state)
             check_pooled(all[i], reference, &pooled_convs[j]);
 }
 
+/* One picture, half of it zeros. */
+static void
+check_dense_one(const struct ink_kernels *fast, const struct ink_kernels *reference, int inputs,
+                int outputs)
+{
+    const struct ink_conv conv = {1, inputs, outputs, 1, 1, 1, 1, 1};
+    size_t ins = (size_t)inputs, outs = (size_t)outputs, panels = (outs + 15) / 16 * 16;
+    float *x = noise(ins), *w = noise(ins * panels), *bias = noise(panels);
+    float *want = noise(outs + 16), *got = copy_of(want, outs + 16);
+
+    for (size_t i = 0; i < ins; i += 1 + ink_rng_below(&rng, 3))
+        x[i] = 0;
+    for (int relu = 0; relu < 2; relu++) {
+        reference->conv(&conv, x, w, relu ? bias : NULL, relu, want);
+        fast->dense_one(&conv, x, w, relu ? bias : NULL, relu, got);
+        assert_near(fast->name, "dense_one", got, want, outs + 16,
+                    (double)inputs * (double)tolerance);
+    }
+    free(x);
+    free(w);
+    free(bias);
+    free(want);
+    free(got);
+}
+
+static void
+one_picture_agrees(void **state)
+{
+    static const int inputs[] = {1, 7, 600, 1024, 1025, 2500}, outputs[] = {1, 10, 16, 33, 145};
+    const struct ink_kernels *all[INK_KERNELS_MAX], *reference;
+    size_t fast;
+
+    (void)state;
+    reference = tables(all, &fast);
+    for (size_t i = 0; i < fast; i++)
+        for (size_t j = 0; j < sizeof(inputs) / sizeof(*inputs); j++)
+            for (size_t k = 0; k < sizeof(outputs) / sizeof(*outputs); k++)
+                check_dense_one(all[i], reference, inputs[j], outputs[k]);
+}
+
 /* The reference itself, by hand: 2 channels of 3x3, one 2x2 window, numbers that are exact. */
 static void
 reference_is_right_by_hand(void **state)
@@ -663,6 +703,7 @@ main(void)
         cmocka_unit_test(tables_are_named_and_complete),
         cmocka_unit_test(reference_is_right_by_hand),
         cmocka_unit_test(convolutions_agree),
+        cmocka_unit_test(one_picture_agrees),
         cmocka_unit_test(pooled_convolutions_agree),
         cmocka_unit_test(pools_agree),
         cmocka_unit_test(the_rest_agrees),

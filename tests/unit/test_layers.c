@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/limits.h"
 #include "model/net_dense.h"
 #include "model/predictor.h"
 #include "model/snapshot_priv.h"
@@ -482,6 +483,24 @@ batch_norm_answers_with_its_statistics(void **state)
 }
 
 static void
+batches_have_a_limit(void **state)
+{
+    struct bench bench;
+    struct ink_err err;
+    const struct ink_plan *plan;
+    int most;
+
+    (void)state;
+    bench_init(&bench, nets[0].text, ink_kernels());
+    plan = bench.plan;
+    most = (int)(INK_LIMIT_BATCH_NUMBERS / (plan->value_size + plan->gradient_size +
+                                            plan->extra_size + plan->place_size / 4));
+    assert_ok(ink_plan_check_batch(plan, most, &err), &err);
+    assert_fails(INK_TOOBIG, "expected at most", ink_plan_check_batch(plan, most + 1, &err), &err);
+    bench_fini(&bench);
+}
+
+static void
 dropout_drops_its_share(void **state)
 {
     static const char text[] = "image: input 1x28x28\no: dropout 0.25\nf: flatten\ne: dense 10\n";
@@ -512,6 +531,7 @@ main(void)
         cmocka_unit_test(uses_give_the_same_answers),
         cmocka_unit_test(blank_margins_change_no_answer),
         cmocka_unit_test(batch_norm_answers_with_its_statistics),
+        cmocka_unit_test(batches_have_a_limit),
         cmocka_unit_test(dropout_drops_its_share),
     };
 
