@@ -26,18 +26,18 @@ float *
 ink_floats(size_t count)
 {
     size_t size = (panels(count) + INK_KERNEL_SLACK) * sizeof(float);
+    size_t whole = size / HUGE_PAGE_SIZE * HUGE_PAGE_SIZE;
     bool is_large = size >= LARGE_SIZE;
     float *block;
 
     if (count > SIZE_MAX / sizeof(float) / 2)
         return NULL;
-    if (is_large)
-        size = (size + HUGE_PAGE_SIZE - 1) / HUGE_PAGE_SIZE * HUGE_PAGE_SIZE;
-    block = aligned_alloc(is_large ? HUGE_PAGE_SIZE : 64, size);
+    block =
+        is_large ? aligned_alloc(HUGE_PAGE_SIZE, whole + HUGE_PAGE_SIZE) : aligned_alloc(64, size);
     if (!block)
         return NULL;
-    if (is_large) /* only a wish: it saves most misses of the address cache */
-        (void)madvise(block, size, MADV_HUGEPAGE);
+    if (is_large) /* only a wish: it saves most misses of the address cache; the rest stays small */
+        (void)madvise(block, whole, MADV_HUGEPAGE);
     memset(block, 0, size);
     return block;
 }
