@@ -6,18 +6,19 @@
 
 enum ink_status
 ink_answer_init(struct ink_answer *answer, const struct ink_snapshot *snapshot, int capacity,
-                enum ink_precision precision, struct ink_pool *pool, struct ink_err *err)
+                struct ink_compute compute, struct ink_pool *pool, struct ink_err *err)
 {
     const struct ink_arch *arch = ink_snapshot_arch(snapshot);
     enum ink_status status;
 
     *answer = (struct ink_answer){.snapshot = ink_snapshot_ref(snapshot),
+                                  .kernels = ink_engine_kernels(compute.engine),
                                   .pool = pool,
                                   .capacity = capacity,
                                   .thread_count = pool ? ink_pool_thread_count(pool) : 1};
-    status = ink_precision_choose(precision, ink_kernels(), &precision, err);
+    status = ink_precision_choose(compute.precision, answer->kernels, &compute.precision, err);
     if (!status)
-        status = ink_plan_create(arch, INK_USE_ANSWER, precision, &answer->plan, err);
+        status = ink_plan_create(arch, INK_USE_ANSWER, compute.precision, &answer->plan, err);
     if (!status) {
         answer->block = ink_floats(ink_plan_block_size(answer->plan));
         answer->workspace = calloc((size_t)answer->thread_count, sizeof(*answer->workspace));
@@ -67,9 +68,9 @@ answer_part(const struct job *job, struct ink_workspace *workspace, size_t first
         memcpy(input, job->pictures.pixels + first * INK_PICTURE_SIZE,
                count * INK_PICTURE_SIZE * sizeof(*input));
     else
-        ink_kernels()->pixels(count * INK_PICTURE_SIZE,
-                              job->pictures.rows + first * INK_PICTURE_SIZE, input);
-    ink_net_forward(plan, ink_kernels(), job->answer->block, NULL, workspace, (int)count);
+        job->answer->kernels->pixels(count * INK_PICTURE_SIZE,
+                                     job->pictures.rows + first * INK_PICTURE_SIZE, input);
+    ink_net_forward(plan, job->answer->kernels, job->answer->block, NULL, workspace, (int)count);
     scores = ink_net_scores(plan, workspace);
     for (size_t i = 0; i < count; i++)
         ink_softmax(scores + i * INK_CLASS_COUNT, job->out + (first + i) * INK_CLASS_COUNT);

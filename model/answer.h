@@ -10,11 +10,13 @@
  * Threads  one user at a time; run uses the pool's
  */
 
+#include "model/compute.h"
 #include "model/kernels/pool.h"
 #include "model/net.h"
 
 struct ink_answer {
     const struct ink_snapshot *snapshot; /* a reference */
+    const struct ink_kernels *kernels;
     struct ink_plan *plan;
     float *block;
     struct ink_pool *pool; /* borrowed; NULL = the caller's thread alone */
@@ -33,7 +35,7 @@ struct ink_pictures {
  */
 INK_MUST_CHECK enum ink_status ink_answer_init(struct ink_answer *answer,
                                                const struct ink_snapshot *snapshot, int capacity,
-                                               enum ink_precision precision, struct ink_pool *pool,
+                                               struct ink_compute compute, struct ink_pool *pool,
                                                struct ink_err *err);
 void ink_answer_fini(struct ink_answer *answer);
 

@@ -60,20 +60,19 @@ draw_warp(const struct ink_augment *augment, struct ink_rng *rng, struct ink_war
 /* One component of the elastic field. A B-spline never leaves the range of its knots, so `amount`
  * is the maximum. */
 static void
-draw_field(float amount, struct ink_rng *rng, float *out_field)
+draw_field(float amount, const struct ink_kernels *kernels, struct ink_rng *rng, float *out_field)
 {
     float knots[INK_KNOT_COUNT * INK_KNOT_COUNT];
 
     for (int i = 0; i < INK_KNOT_COUNT * INK_KNOT_COUNT; i++)
         knots[i] = ink_rng_between(rng, -amount, amount);
-    ink_kernels()->spread(knots, out_field);
+    kernels->spread(knots, out_field);
 }
 
 static void
-warp_row(const struct ink_augment *augment, struct ink_rng *rng, const uint8_t *row,
-         float *out_pixels)
+warp_row(const struct ink_augment *augment, const struct ink_kernels *kernels, struct ink_rng *rng,
+         const uint8_t *row, float *out_pixels)
 {
-    const struct ink_kernels *kernels = ink_kernels();
     float source[PADDED_SIDE * PADDED_SIDE] = {0}, pixels[INK_PICTURE_SIZE];
     float field[2][SIDE * PADDED_SIDE];
     struct ink_warp warp;
@@ -84,8 +83,8 @@ warp_row(const struct ink_augment *augment, struct ink_rng *rng, const uint8_t *
                SIDE * sizeof(*pixels));
     draw_warp(augment, rng, &warp);
     if (augment->elastic > 0) {
-        draw_field(augment->elastic, rng, field[0]);
-        draw_field(augment->elastic, rng, field[1]);
+        draw_field(augment->elastic, kernels, rng, field[0]);
+        draw_field(augment->elastic, kernels, rng, field[1]);
     }
     kernels->warp(&warp, source, augment->elastic > 0 ? field[0] : NULL, out_pixels);
 }
@@ -94,7 +93,7 @@ warp_row(const struct ink_augment *augment, struct ink_rng *rng, const uint8_t *
 
 /* Change the pen's width by `change` pixels. Thinner is thicker paper. */
 static void
-change_width(float *pixels, float change)
+change_width(const struct ink_kernels *kernels, float *pixels, float change)
 {
     float reach = fabsf(change) / 2;
     int whole = (int)reach;
@@ -103,8 +102,8 @@ change_width(float *pixels, float change)
         for (int i = 0; i < INK_PICTURE_SIZE; i++)
             pixels[i] = 1 - pixels[i];
     for (int i = 0; i < whole; i++)
-        ink_kernels()->thicken(1, pixels);
-    ink_kernels()->thicken(reach - (float)whole, pixels);
+        kernels->thicken(1, pixels);
+    kernels->thicken(reach - (float)whole, pixels);
     if (change < 0)
         for (int i = 0; i < INK_PICTURE_SIZE; i++)
             pixels[i] = 1 - pixels[i];
@@ -131,15 +130,22 @@ blank_rectangle(const struct ink_augment *augment, struct ink_rng *rng, float *p
 }
 
 void
+ink_augment_apply_with(const struct ink_augment *augment, const struct ink_kernels *kernels,
+                       struct ink_rng *rng, const uint8_t *row, float *out_pixels)
+{
+    if (has_affine(augment) || augment->elastic > 0)
+        warp_row(augment, kernels, rng, row, out_pixels);
+    else
+        kernels->pixels(INK_PICTURE_SIZE, row, out_pixels);
+    if (augment->thickness > 0)
+        change_width(kernels, out_pixels, sway(rng, augment->thickness));
+    if (augment->erase > 0)
+        blank_rectangle(augment, rng, out_pixels);
+}
+
+void
 ink_augment_apply(const struct ink_augment *augment, struct ink_rng *rng, const uint8_t *row,
                   float *out_pixels)
 {
-    if (has_affine(augment) || augment->elastic > 0)
-        warp_row(augment, rng, row, out_pixels);
-    else
-        ink_kernels()->pixels(INK_PICTURE_SIZE, row, out_pixels);
-    if (augment->thickness > 0)
-        change_width(out_pixels, sway(rng, augment->thickness));
-    if (augment->erase > 0)
-        blank_rectangle(augment, rng, out_pixels);
+    ink_augment_apply_with(augment, ink_kernels(), rng, row, out_pixels);
 }

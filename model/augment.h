@@ -13,6 +13,8 @@
 #include "base/rng.h"
 #include "model/arch.h"
 
+struct ink_kernels;
+
 struct ink_augment {
     float shift;   /* pixels, both axes */
     float rotate;  /* degrees */
@@ -37,5 +39,8 @@ int ink_augment_is_off(const struct ink_augment *augment);
  */
 void ink_augment_apply(const struct ink_augment *augment, struct ink_rng *rng, const uint8_t *row,
                        float *out_pixels);
+/* The same with given kernels. */
+void ink_augment_apply_with(const struct ink_augment *augment, const struct ink_kernels *kernels,
+                            struct ink_rng *rng, const uint8_t *row, float *out_pixels);
 
 #endif

@@ -32,7 +32,7 @@ count_answers(const struct ink_dataset *dataset, struct ink_evaluation *evaluati
 
 enum ink_status
 ink_evaluate_on(struct ink_pool *pool, const struct ink_snapshot *snapshot,
-                const struct ink_dataset *dataset, enum ink_precision precision,
+                const struct ink_dataset *dataset, struct ink_compute compute,
                 const atomic_bool *cancel, struct ink_evaluation *out_evaluation,
                 struct ink_err *err)
 {
@@ -45,7 +45,7 @@ ink_evaluate_on(struct ink_pool *pool, const struct ink_snapshot *snapshot,
     probabilities = calloc(dataset->count + 1, INK_CLASS_COUNT * sizeof(*probabilities));
     if (!probabilities)
         return ink_fail(err, INK_NOMEM, "no memory for %zu answers", dataset->count);
-    status = ink_answer_init(&answer, snapshot, PART, precision, pool, err);
+    status = ink_answer_init(&answer, snapshot, PART, compute, pool, err);
     if (status)
         return status;
     if (!ink_answer_run(&answer,
@@ -62,13 +62,12 @@ ink_evaluate_on(struct ink_pool *pool, const struct ink_snapshot *snapshot,
 
 enum ink_status
 ink_evaluate(const struct ink_snapshot *snapshot, const struct ink_dataset *dataset, int threads,
-             enum ink_precision precision, const atomic_bool *cancel,
+             struct ink_compute compute, const atomic_bool *cancel,
              struct ink_evaluation *out_evaluation, struct ink_err *err)
 {
     INK_CLEANUP(ink_pool_destroy) struct ink_pool *pool = NULL;
     enum ink_status status = ink_pool_create(threads, &pool, err);
 
-    return status
-               ? status
-               : ink_evaluate_on(pool, snapshot, dataset, precision, cancel, out_evaluation, err);
+    return status ? status
+                  : ink_evaluate_on(pool, snapshot, dataset, compute, cancel, out_evaluation, err);
 }

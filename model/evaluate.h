@@ -9,7 +9,7 @@
 
 INK_MUST_CHECK enum ink_status
 ink_evaluate_on(struct ink_pool *pool, const struct ink_snapshot *snapshot,
-                const struct ink_dataset *dataset, enum ink_precision precision,
+                const struct ink_dataset *dataset, struct ink_compute compute,
                 const atomic_bool *cancel, struct ink_evaluation *out_evaluation,
                 struct ink_err *err);
 

@@ -51,8 +51,9 @@ ink_precision_is_bf16(const struct ink_node *node)
                USES_MIN * node->stride * node->stride;
 }
 
-static enum ink_status
-check(enum ink_precision wanted, const struct ink_kernels *kernels, struct ink_err *err)
+enum ink_status
+ink_precision_check(enum ink_precision wanted, const struct ink_kernels *kernels,
+                    struct ink_err *err)
 {
     if (wanted != INK_PRECISION_BF16 || kernels->bf16)
         return INK_OK;
@@ -62,16 +63,10 @@ check(enum ink_precision wanted, const struct ink_kernels *kernels, struct ink_e
 }
 
 enum ink_status
-ink_precision_check(enum ink_precision wanted, struct ink_err *err)
-{
-    return check(wanted, ink_kernels(), err);
-}
-
-enum ink_status
 ink_precision_choose(enum ink_precision wanted, const struct ink_kernels *kernels,
                      enum ink_precision *out_precision, struct ink_err *err)
 {
-    enum ink_status status = check(wanted, kernels, err);
+    enum ink_status status = ink_precision_check(wanted, kernels, err);
 
     if (status)
         return status;

@@ -40,8 +40,10 @@ INK_MUST_CHECK enum ink_status ink_precision_choose(enum ink_precision wanted,
                                                     enum ink_precision *out_precision,
                                                     struct ink_err *err);
 
-/* Whether this process can compute so. Errors: INK_NOTNOW as above */
-INK_MUST_CHECK enum ink_status ink_precision_check(enum ink_precision wanted, struct ink_err *err);
+/* Whether kernels can compute so. Errors: INK_NOTNOW as above */
+INK_MUST_CHECK enum ink_status ink_precision_check(enum ink_precision wanted,
+                                                   const struct ink_kernels *kernels,
+                                                   struct ink_err *err);
 
 /* Whether a layer of a bf16 network computes in bf16: one that uses each of its inputs often enough
  * to make up for rounding it. */

@@ -10,6 +10,7 @@
 enum { PART_MAX = 16 }; /* pictures a thread takes at once */
 
 struct ink_predictor {
+    enum ink_engine engine;
     struct ink_pool *pool; /* NULL = the caller's thread alone */
     struct ink_answer answer;
     struct ink_plan *look_plan;
@@ -47,7 +48,7 @@ create_look(struct ink_predictor *predictor, const struct ink_snapshot *snapshot
 
 enum ink_status
 ink_predictor_create(const struct ink_snapshot *snapshot, int batch_max, int threads,
-                     enum ink_precision precision, struct ink_predictor **out_predictor,
+                     struct ink_compute compute, struct ink_predictor **out_predictor,
                      struct ink_err *err)
 {
     INK_CLEANUP(ink_predictor_destroy) struct ink_predictor *predictor = NULL;
@@ -59,11 +60,12 @@ ink_predictor_create(const struct ink_snapshot *snapshot, int batch_max, int thr
     predictor = calloc(1, sizeof(*predictor));
     if (!predictor)
         return ink_fail(err, INK_NOMEM, "no memory for a predictor");
+    predictor->engine = compute.engine;
     if (threads != 1 && batch_max > 1)
         status = ink_pool_create(threads, &predictor->pool, err);
     if (!status)
         status = ink_answer_init(&predictor->answer, snapshot,
-                                 batch_max < PART_MAX ? batch_max : PART_MAX, precision,
+                                 batch_max < PART_MAX ? batch_max : PART_MAX, compute,
                                  predictor->pool, err);
     if (!status)
         status = create_look(predictor, snapshot, err);
@@ -98,6 +100,12 @@ ink_predictor_snapshot(const struct ink_predictor *predictor)
     return predictor->answer.snapshot;
 }
 
+enum ink_engine
+ink_predictor_engine(const struct ink_predictor *predictor)
+{
+    return predictor->engine;
+}
+
 void
 ink_predictor_run(struct ink_predictor *predictor, const float *pixels, size_t count,
                   float *out_probabilities)
@@ -113,7 +121,8 @@ ink_predictor_trace(struct ink_predictor *predictor, const float *pixels, float 
     const struct ink_plan *plan = predictor->look_plan;
 
     memcpy(ink_net_value(plan, &predictor->look, 0, 0), pixels, INK_PICTURE_SIZE * sizeof(*pixels));
-    ink_net_forward(plan, ink_kernels(), predictor->look_block, NULL, &predictor->look, 1);
+    ink_net_forward(plan, predictor->answer.kernels, predictor->look_block, NULL, &predictor->look,
+                    1);
     ink_softmax(ink_net_scores(plan, &predictor->look), out_probabilities);
     for (int i = 0; i < plan->node_count; i++) {
         struct ink_shape shape = plan->node[i].out;

@@ -10,7 +10,7 @@
  * thread. Pixels are [count][1][28][28] floats, 0 background .. 1 ink.
  */
 
-#include "model/precision.h"
+#include "model/compute.h"
 #include "model/snapshot.h"
 
 struct ink_predictor;
@@ -18,18 +18,19 @@ struct ink_predictor;
 /*
  *   batch_max   pictures the workspace has room for at once, 1..INK_PREDICTOR_BATCH_MAX
  *   threads     used for batches above 1 picture; 1 = only the caller's; 0 = all cores
- *   precision   of run; trace is always in float
+ *   compute     of run; trace is always in f32
  *
  * Takes a reference to `snapshot`.
  */
 enum { INK_PREDICTOR_BATCH_MAX = 1024 };
 INK_MUST_CHECK enum ink_status ink_predictor_create(const struct ink_snapshot *snapshot,
                                                     int batch_max, int threads,
-                                                    enum ink_precision precision,
+                                                    struct ink_compute compute,
                                                     struct ink_predictor **out_predictor,
                                                     struct ink_err *err);
 void ink_predictor_destroy(struct ink_predictor **predictor);
 const struct ink_snapshot *ink_predictor_snapshot(const struct ink_predictor *predictor);
+enum ink_engine ink_predictor_engine(const struct ink_predictor *predictor);
 
 /*
  * Class probabilities (softmax of the last node) for any number of pictures;

@@ -194,13 +194,14 @@ measure(struct ink_trainer *trainer, const struct ink_snapshot *snapshot, double
         double *out_accuracy, struct ink_err *err)
 {
     const struct ink_parallel *parallel = trainer->options->parallel;
+    const struct ink_compute compute = {trainer->plan->precision, trainer->options->engine};
     struct ink_evaluation evaluation;
     double told[3] = {0}; /* status, loss, accuracy */
     enum ink_status status = INK_OK;
 
     if (ink_trainer_is_first(trainer)) {
-        status = ink_evaluate_on(trainer->pool, snapshot, trainer->validation,
-                                 trainer->plan->precision, trainer->cancel, &evaluation, err);
+        status = ink_evaluate_on(trainer->pool, snapshot, trainer->validation, compute,
+                                 trainer->cancel, &evaluation, err);
         told[0] = status;
     }
     if (ink_trainer_is_first(trainer) && !status) {
@@ -428,7 +429,7 @@ trainer_init(struct ink_trainer *trainer, struct ink_err *err)
     if (status)
         return status;
     ink_history_init(&trainer->history, options->epochs, trainer->train->count, batch);
-    trainer->kernels = ink_kernels();
+    trainer->kernels = ink_engine_kernels(options->engine);
     status = ink_pool_create(options->threads, &trainer->pool, err);
     if (status)
         return status;

@@ -25,9 +25,9 @@
 #include <stdint.h>
 
 #include "model/augment.h"
+#include "model/compute.h"
 #include "model/dataset.h"
 #include "model/parallel/parallel.h"
-#include "model/precision.h"
 #include "model/snapshot.h"
 
 enum ink_optimizer { INK_SGD, INK_ADAM, INK_ADAMW, INK_NESTEROV, INK_ADADELTA };
@@ -49,6 +49,7 @@ struct ink_train_options {
     int batch_size;               /* >= 1 */
     int threads;                  /* 0 = all cores */
     enum ink_precision precision; /* of what layers multiply, validation's too */
+    enum ink_engine engine;       /* of everything, validation's too */
     uint64_t seed;
     enum ink_optimizer optimizer;
     enum ink_schedule schedule;
@@ -167,7 +168,7 @@ struct ink_evaluation {
 /* threads: 0 = all cores. Errors: INK_NOTNOW no such precision here; INK_CANCELLED; INK_NOMEM */
 INK_MUST_CHECK enum ink_status ink_evaluate(const struct ink_snapshot *snapshot,
                                             const struct ink_dataset *dataset, int threads,
-                                            enum ink_precision precision, const atomic_bool *cancel,
+                                            struct ink_compute compute, const atomic_bool *cancel,
                                             struct ink_evaluation *out_evaluation,
                                             struct ink_err *err);
 

@@ -328,7 +328,7 @@ ink_trainer_checkpoints_init(struct ink_trainer *trainer, struct ink_err *err)
     head->record = *ink_snapshot_record(trainer->start);
     head->thread_count = trainer->thread_count;
     head->config = wanted->config;
-    (void)snprintf(head->compute, sizeof(head->compute), "%s", ink_compute_name());
+    (void)snprintf(head->compute, sizeof(head->compute), "%s", trainer->kernels->name);
     ink_dataset_digest(trainer->train, head->train);
     if (trainer->validation)
         ink_dataset_digest(trainer->validation, head->validation);

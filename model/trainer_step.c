@@ -52,9 +52,9 @@ learn_share(struct ink_trainer *trainer, struct ink_share *share, size_t first)
         size_t row = trainer->order[trainer->batch_first + position];
 
         seed_picture(trainer, position, rng);
-        ink_augment_apply(&trainer->options->augment, rng,
-                          trainer->train->pixels + row * INK_PICTURE_SIZE,
-                          ink_net_value(plan, &share->workspace, 0, n));
+        ink_augment_apply_with(&trainer->options->augment, trainer->kernels, rng,
+                               trainer->train->pixels + row * INK_PICTURE_SIZE,
+                               ink_net_value(plan, &share->workspace, 0, n));
     }
     ink_net_forward(plan, trainer->kernels, trainer->block, trainer->turned, &share->workspace,
                     share->count);

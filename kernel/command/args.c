@@ -330,15 +330,16 @@ ink_args_real(const struct ink_args *args, const char *name)
     return value;
 }
 
-enum ink_precision
-ink_args_precision(const struct ink_args *args)
+struct ink_compute
+ink_args_compute(const struct ink_args *args)
 {
-    enum ink_precision precision = INK_PRECISION_F32;
-    bool is_word = ink_precision_parse(ink_args_text(args, "precision"), &precision);
+    struct ink_compute compute = {0};
+    bool is_word = ink_precision_parse(ink_args_text(args, "precision"), &compute.precision) &&
+                   ink_engine_parse(ink_args_text(args, "engine"), &compute.engine);
 
-    assert(is_word); /* one of its choices */
+    assert(is_word); /* one of their choices */
     (void)is_word;
-    return precision;
+    return compute;
 }
 
 const char *

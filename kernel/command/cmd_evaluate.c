@@ -29,6 +29,8 @@ static const struct ink_option options[] = {
      .help = "compute on that many threads, 0 = all cores"},
     {.name = "precision", .type = INK_OPTION_CHOICE, .choices = "f32|bf16|auto", .fallback = "f32",
      .help = "what layers multiply: bf16 has 8 significant bits; auto = bf16 where it is faster"},
+    {.name = "engine", .type = INK_OPTION_CHOICE, .choices = "fast|reference", .fallback = "fast",
+     .help = "reference: plain loops, slow, which the fast ones are judged by"},
 };
 /* clang-format on */
 
@@ -44,6 +46,7 @@ struct outcome {
     const struct ink_snapshot *snapshot;
     const struct ink_dataset *dataset;
     const char *split;
+    enum ink_engine engine;
     struct ink_evaluation evaluation;
     struct mistake *mistake; /* [mistake_count], the worst first */
     size_t mistake_count, shown;
@@ -212,6 +215,7 @@ to_json(const struct outcome *outcome)
     ink_json_set_string(json, "data", ink_buf_text(&data));
     ink_json_set(json, "model", ink_model_to_json(record->name, record->version));
     ink_json_set_double(json, "elapsed_s", evaluation->elapsed_s);
+    ink_engine_to_json(outcome->engine, json);
     return json;
 }
 
@@ -262,8 +266,9 @@ run(const struct ink_context *ctx, const struct ink_args *args, struct ink_bundl
         return ink_fail(err, INK_NOTFOUND, "%.100s has no pictures", dataset->name);
     outcome.snapshot = snapshot;
     outcome.dataset = dataset;
+    outcome.engine = ink_args_compute(args).engine;
     status = ink_evaluate(snapshot, dataset, (int)ink_args_int(args, "threads"),
-                          ink_args_precision(args), ctx->cancel, &outcome.evaluation, err);
+                          ink_args_compute(args), ctx->cancel, &outcome.evaluation, err);
     if (status != INK_OK)
         return status;
     probabilities = outcome.evaluation.probabilities;

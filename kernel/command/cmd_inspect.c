@@ -242,7 +242,7 @@ trace(const struct ink_context *ctx, const struct ink_args *args,
     if (status == INK_OK)
         status = ink_pictures_get(&pictures, 0, out_picked, err);
     if (status == INK_OK)
-        status = ink_predictor_create(snapshot, 1, 1, INK_PRECISION_F32, out_predictor, err);
+        status = ink_predictor_create(snapshot, 1, 1, INK_COMPUTE(F32), out_predictor, err);
     if (status != INK_OK)
         return status;
     ink_prepare_floats(out_picked->row, INK_PICTURE_SIZE, pixels);

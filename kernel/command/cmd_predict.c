@@ -28,6 +28,8 @@ static const struct ink_option options[] = {
      .help = "the data set that test[...] and train[...] mean"},
     {.name = "precision", .type = INK_OPTION_CHOICE, .choices = "f32|bf16|auto", .fallback = "f32",
      .help = "what layers multiply: bf16 has 8 significant bits; auto = bf16 where it is faster"},
+    {.name = "engine", .type = INK_OPTION_CHOICE, .choices = "fast|reference", .fallback = "fast",
+     .help = "reference: plain loops, slow, which the fast ones are judged by"},
 };
 /* clang-format on */
 
@@ -200,7 +202,7 @@ run(const struct ink_context *ctx, const struct ink_args *args, struct ink_bundl
     scope.snapshot = snapshot;
     status = ink_pictures_find(&scope, args->word, args->word_count, &pictures, err);
     if (status == INK_OK)
-        status = ink_predictor_create(snapshot, 1, 1, ink_args_precision(args), &predictor, err);
+        status = ink_predictor_create(snapshot, 1, 1, ink_args_compute(args), &predictor, err);
     if (status != INK_OK)
         return status;
     asked = calloc(pictures.count, sizeof(*asked));

@@ -23,6 +23,8 @@ static const struct ink_option options[] = {
      .help = "what /v1/models/NAME calls it, where that is not its own name"},
     {.name = "precision", .type = INK_OPTION_CHOICE, .choices = "f32|bf16|auto", .fallback = "f32",
      .help = "what layers multiply: bf16 has 8 significant bits; auto = bf16 where it is faster"},
+    {.name = "engine", .type = INK_OPTION_CHOICE, .choices = "fast|reference", .fallback = "fast",
+     .help = "reference: plain loops, slow, which the fast ones are judged by"},
 };
 /* clang-format on */
 

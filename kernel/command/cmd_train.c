@@ -313,6 +313,7 @@ show_result(const struct run *run, const struct ink_train_result *result,
     ink_json_set_double(json, "trained_s", run->trained_s);
     ink_json_set_string(json, "precision", ink_precision_name(result->precision));
     ink_json_set_bool(json, "early", result->is_early);
+    ink_engine_to_json(ink_args_compute(run->args).engine, json);
     if (ink_args_text(run->args, "save"))
         ink_json_set_string(json, "saved", ink_args_text(run->args, "save"));
     ink_progress_figure(&figure, &result->progress, run->title, INK_PROGRESS_DONE);

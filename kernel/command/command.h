@@ -22,7 +22,7 @@
 #include "base/buf.h"
 #include "base/status.h"
 #include "kernel/render/bundle.h"
-#include "model/precision.h"
+#include "model/compute.h"
 
 struct ink_session;
 struct ink_command;
@@ -173,8 +173,8 @@ bool ink_args_has(const struct ink_args *args, const char *name); /* given by th
 bool ink_args_flag(const struct ink_args *args, const char *name);
 int64_t ink_args_int(const struct ink_args *args, const char *name);
 double ink_args_real(const struct ink_args *args, const char *name);
-/* The option --precision f32|bf16|auto. */
-enum ink_precision ink_args_precision(const struct ink_args *args);
+/* The options --precision f32|bf16|auto and --engine fast|reference. */
+struct ink_compute ink_args_compute(const struct ink_args *args);
 const char *ink_args_text(const struct ink_args *args, const char *name); /* NULL: no default */
 
 #endif

@@ -192,7 +192,7 @@ push_wrong(const struct ink_picture_scope *scope, struct ink_picture_list *pictu
     else
         status = ink_session_snapshot(scope->ctx->session, &snapshot, err);
     if (status == INK_OK)
-        status = ink_evaluate(snapshot, dataset, 0, INK_PRECISION_F32, scope->ctx->cancel,
+        status = ink_evaluate(snapshot, dataset, 0, INK_COMPUTE(F32), scope->ctx->cancel,
                               &evaluation, err);
     if (status != INK_OK)
         return status;

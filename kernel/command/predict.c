@@ -20,6 +20,7 @@ answer(struct ink_predictor *predictor, const float *pixels, uint64_t start_ns,
     out->elapsed_ms = ink_clock_ms_since(start_ns);
     (void)snprintf(out->model, sizeof(out->model), "%s", record->name);
     out->version = record->version;
+    out->engine = ink_predictor_engine(predictor);
 }
 
 int
@@ -138,6 +139,13 @@ ink_model_to_json(const char *name, int version)
     return model;
 }
 
+void
+ink_engine_to_json(enum ink_engine engine, struct ink_json *json)
+{
+    if (engine != INK_ENGINE_FAST)
+        ink_json_set_string(json, "engine", ink_engine_name(engine));
+}
+
 struct ink_json *
 ink_prediction_to_json(const struct ink_prediction *prediction, const char *source, int label)
 {
@@ -156,5 +164,6 @@ ink_prediction_to_json(const struct ink_prediction *prediction, const char *sour
     ink_json_set(json, "model", ink_model_to_json(prediction->model, prediction->version));
     ink_json_set(json, "preparation", ink_preparation_to_json(&prediction->preparation));
     ink_json_set_bool(json, "empty", prediction->preparation.is_empty);
+    ink_engine_to_json(prediction->engine, json);
     return json;
 }

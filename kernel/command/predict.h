@@ -28,6 +28,7 @@ struct ink_prediction {
     struct ink_preparation preparation; /* text is "" for rows and numbers: nothing was done */
     char model[64];
     int version;
+    enum ink_engine engine;
 };
 
 /* A data-set row, as it is. */
@@ -55,13 +56,16 @@ INK_MUST_CHECK enum ink_status ink_predict_bytes(struct ink_predictor *predictor
  * {"prediction":7,"probabilities":[...],"elapsed_ms":0.21,"source":"7.png","label":7,
  *  "model":{"name":"inkling","version":1},"preparation":["dark on light", ...],"empty":false}
  *
- * The prediction of an empty picture is null.
+ * The prediction of an empty picture is null. "engine":"reference" is there if that computed it.
  *
  *   source   what was asked about; NULL = left out
  *   label    the truth where it is known; -1 = left out
  */
 struct ink_json *ink_prediction_to_json(const struct ink_prediction *prediction, const char *source,
                                         int label);
+
+/* Set "engine" of an object, where it is not the usual one. */
+void ink_engine_to_json(enum ink_engine engine, struct ink_json *json);
 
 /* The parts of that: "dark on light, scaled 0.11" as a list of two, and {"name", "version"}. */
 struct ink_json *ink_preparation_to_json(const struct ink_preparation *preparation);

@@ -187,7 +187,7 @@ ink_session_publish(struct ink_session *session, const struct ink_snapshot *snap
 
 enum ink_status
 ink_session_follow(struct ink_session *session, int batch_max, int threads,
-                   enum ink_precision precision, struct ink_predictor **predictor,
+                   struct ink_compute compute, struct ink_predictor **predictor,
                    struct ink_err *err)
 {
     INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *newest = NULL;
@@ -198,7 +198,7 @@ ink_session_follow(struct ink_session *session, int batch_max, int threads,
         return status;
     if (*predictor && ink_predictor_snapshot(*predictor) == newest)
         return INK_OK;
-    status = ink_predictor_create(newest, batch_max, threads, precision, &fresh, err);
+    status = ink_predictor_create(newest, batch_max, threads, compute, &fresh, err);
     if (status != INK_OK)
         return status;
     ink_predictor_destroy(predictor);

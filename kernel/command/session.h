@@ -83,12 +83,12 @@ void ink_session_publish(struct ink_session *session, const struct ink_snapshot 
  * Keep *predictor on the newest network: creates or replaces it when that changed, else costs a
  * pointer copy. Start with NULL; the caller destroys it.
  *
- *   batch_max, threads, precision   as ink_predictor_create
+ *   batch_max, threads, compute   as ink_predictor_create
  *
  * Threads  any; one thread a predictor
  */
 INK_MUST_CHECK enum ink_status ink_session_follow(struct ink_session *session, int batch_max,
-                                                  int threads, enum ink_precision precision,
+                                                  int threads, struct ink_compute compute,
                                                   struct ink_predictor **predictor,
                                                   struct ink_err *err);
 

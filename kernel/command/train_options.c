@@ -31,6 +31,8 @@ const struct ink_option ink_train_option[] = { /* as many as the header says */
     {.name = "precision", .type = INK_OPTION_CHOICE, .choices = "f32|bf16|auto", .fallback = "f32",
      .help = "what layers multiply, each way and in validation: bf16 has 8 significant bits; sums "
              "and weights are f32; auto = bf16 where it is faster"},
+    {.name = "engine", .type = INK_OPTION_CHOICE, .choices = "fast|reference", .fallback = "fast",
+     .help = "reference: plain loops, slow, which the fast ones are judged by"},
     {.name = "optimizer", .type = INK_OPTION_CHOICE, .choices = "adam|adamw|sgd|nesterov|adadelta", .fallback = "adam",
      .help = "how the weights follow the gradient"},
     {.name = "lr", .type = INK_OPTION_REAL, .metavar = "X", .fallback = "0.002", .min = 1e-8, .max = 1e6,
@@ -228,7 +230,8 @@ ink_train_options_get(const struct ink_args *args, const struct ink_dataset *tra
     options.epochs = (int)ink_args_int(args, "epochs");
     options.batch_size = (int)ink_args_int(args, "batch");
     options.threads = (int)ink_args_int(args, "threads");
-    options.precision = ink_args_precision(args);
+    options.precision = ink_args_compute(args).precision;
+    options.engine = ink_args_compute(args).engine;
     options.seed = (uint64_t)ink_args_int(args, "seed");
     options.optimizer = strcmp(optimizer, "sgd") == 0        ? INK_SGD
                         : strcmp(optimizer, "adamw") == 0    ? INK_ADAMW

@@ -7,7 +7,7 @@
 #include "kernel/command/command.h"
 #include "model/trainer.h"
 
-enum { INK_TRAIN_OPTION_COUNT = 48 };
+enum { INK_TRAIN_OPTION_COUNT = 49 };
 extern const struct ink_option ink_train_option[INK_TRAIN_OPTION_COUNT];
 
 /*

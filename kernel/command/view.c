@@ -72,7 +72,7 @@ snapshot_of(const struct ink_viewer *viewer)
 static enum ink_status
 follow(struct ink_viewer *viewer, struct ink_err *err)
 {
-    return ink_session_follow(viewer->session, 1, 1, INK_PRECISION_F32, &viewer->predictor, err);
+    return ink_session_follow(viewer->session, 1, 1, INK_COMPUTE(F32), &viewer->predictor, err);
 }
 
 /* ---- pieces of JSON, without a tree ---- */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "kernel/http/routes.h"
+#include "kernel/http/worker.h"
 
 #include <stdio.h>
 
@@ -89,7 +90,8 @@ ink_route_model(const struct ink_route_context *ctx, struct ink_http_reply *repl
     }
     ink_json_set(object, "labels", labels);
     ink_json_set_string(object, "architecture", model.arch->text);
-    ink_json_set_string(object, "compute", ink_compute_name());
+    ink_json_set_string(object, "compute",
+                        ink_engine_name(ink_worker_pool_compute(ctx->routes->pool).engine));
     ink_http_reply_json(reply, object);
 }
 

@@ -75,7 +75,7 @@ read_plan(const struct ink_args *args, struct plan *plan, struct ink_err *err)
     *plan = (struct plan){.options = {.host = ink_args_text(args, "host"),
                                       .port = (int)ink_args_int(args, "port"),
                                       .threads = (int)ink_args_int(args, "threads"),
-                                      .precision = ink_args_precision(args),
+                                      .compute = ink_args_compute(args),
                                       .model_name = ink_args_text(args, "model-name"),
                                       .token = ink_args_text(args, "token"),
                                       .is_open = ink_args_flag(args, "open")}};

@@ -142,13 +142,14 @@ start(struct ink_server *server, const struct ink_server_options *options, struc
     enum ink_status status = copy_options(server, options, &transport.gate, err);
 
     if (!status)
-        status = ink_precision_check(options->precision, err);
+        status = ink_precision_check(options->compute.precision,
+                                     ink_engine_kernels(options->compute.engine), err);
     if (!status)
         status = ink_session_snapshot(server->routes.session, &snapshot, err);
     raise_descriptor_limit();
     if (!status)
-        status = ink_worker_pool_create(server->routes.session, transport.threads,
-                                        options->precision, &server->routes.pool, err);
+        status = ink_worker_pool_create(server->routes.session, transport.threads, options->compute,
+                                        &server->routes.pool, err);
     if (!status)
         status = ink_transport_start(&transport, &server->transport, err);
     if (status)

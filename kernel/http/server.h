@@ -21,11 +21,11 @@
 
 /* Zeroed members mean the default. Strings are borrowed for the call. */
 struct ink_server_options {
-    const char *host; /* NULL = 127.0.0.1; beyond this machine a token is asked for, or */
-    bool is_open;     /* ... this: anybody may ask */
-    int port;         /* 0 = any free one */
-    int threads;      /* 0 = one a processor, 2 to 8 */
-    enum ink_precision precision; /* of answers; what layers give is f32 */
+    const char *host;           /* NULL = 127.0.0.1; beyond this machine a token is asked for, or */
+    bool is_open;               /* ... this: anybody may ask */
+    int port;                   /* 0 = any free one */
+    int threads;                /* 0 = one a processor, 2 to 8 */
+    struct ink_compute compute; /* of answers; what layers give is f32 */
     const char *model_name; /* as TensorFlow Serving's clients call it; NULL = the network's name */
     const char *token;      /* clients must send it: Authorization: Bearer; NULL = none */
     const char *const *allow_host; /* [allow_host_count] names besides the loopback's */

@@ -14,14 +14,14 @@ struct ink_worker_pool {
     pthread_mutex_t lock; /* guards idle; held for a pointer or two */
     struct ink_worker *idle;
     int count;
-    enum ink_precision precision;
+    struct ink_compute compute;
     pthread_mutex_t wide_lock; /* guards wide; only ever tried, held for one batch */
     struct ink_predictor *wide;
     struct ink_worker worker[]; /* [count] */
 };
 
 enum ink_status
-ink_worker_pool_create(struct ink_session *session, int count, enum ink_precision precision,
+ink_worker_pool_create(struct ink_session *session, int count, struct ink_compute compute,
                        struct ink_worker_pool **out_pool, struct ink_err *err)
 {
     struct ink_worker_pool *pool =
@@ -33,7 +33,7 @@ ink_worker_pool_create(struct ink_session *session, int count, enum ink_precisio
         return ink_fail(err, INK_NOMEM, "no memory for %d workers", count);
     }
     pool->count = count;
-    pool->precision = precision;
+    pool->compute = compute;
     for (int i = 0; i < count; i++) {
         pool->worker[i].pool = pool;
         pool->worker[i].session = session;
@@ -42,6 +42,12 @@ ink_worker_pool_create(struct ink_session *session, int count, enum ink_precisio
     }
     *out_pool = pool;
     return INK_OK;
+}
+
+struct ink_compute
+ink_worker_pool_compute(const struct ink_worker_pool *pool)
+{
+    return pool->compute;
 }
 
 void
@@ -95,7 +101,7 @@ ink_worker_single(struct ink_worker *worker, struct ink_predictor **out_predicto
                   struct ink_err *err)
 {
     enum ink_status status =
-        ink_session_follow(worker->session, 1, 1, worker->pool->precision, &worker->single, err);
+        ink_session_follow(worker->session, 1, 1, worker->pool->compute, &worker->single, err);
 
     *out_predictor = worker->single;
     return status;
@@ -113,7 +119,7 @@ ink_worker_batch(struct ink_worker *worker, size_t count, struct ink_predictor *
         predictor = &worker->pool->wide;
     }
     status = ink_session_follow(worker->session, BATCH_MAX, worker->has_wide ? 0 : 1,
-                                worker->pool->precision, predictor, err);
+                                worker->pool->compute, predictor, err);
     *out_predictor = *predictor;
     return status;
 }

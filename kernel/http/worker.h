@@ -33,10 +33,11 @@ struct ink_worker {
 };
 
 INK_MUST_CHECK enum ink_status ink_worker_pool_create(struct ink_session *session, int count,
-                                                      enum ink_precision precision,
+                                                      struct ink_compute compute,
                                                       struct ink_worker_pool **out_pool,
                                                       struct ink_err *err);
 /* All workers must have been given back. */
+struct ink_compute ink_worker_pool_compute(const struct ink_worker_pool *pool);
 void ink_worker_pool_destroy(struct ink_worker_pool **pool);
 
 struct ink_worker *ink_worker_take(struct ink_worker_pool *pool);

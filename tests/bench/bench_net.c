@@ -326,7 +326,9 @@ answer(struct bench *bench, struct ink_err *err)
     if (!status)
         status = precision_of(bench, &precision, err);
     if (!status)
-        status = ink_predictor_create(bench->snapshot, count, threads, precision, &predictor, err);
+        status =
+            ink_predictor_create(bench->snapshot, count, threads,
+                                 (struct ink_compute){.precision = precision}, &predictor, err);
     if (status)
         return status;
     us = calloc((size_t)rounds, sizeof(*us));
@@ -345,7 +347,7 @@ show(struct bench *bench, struct ink_err *err)
 {
     INK_CLEANUP(ink_predictor_destroy) struct ink_predictor *predictor = NULL;
     enum ink_status status =
-        ink_predictor_create(bench->snapshot, 1, 1, INK_PRECISION_F32, &predictor, err);
+        ink_predictor_create(bench->snapshot, 1, 1, INK_COMPUTE(F32), &predictor, err);
     int count;
 
     if (!status)

@@ -226,6 +226,17 @@ class Numbers(Program):
         self.assertEqual((code, out), (64, ''))
         self.assertIn("INKLING_CPU: 'abacus'", err)
 
+    def test_engine(self):
+        """The reference gives the same answer, says so."""
+        self.write('one.png', png(200, 200, a_one))
+        usual, slow = self.numbers('predict', 'one.png'), self.numbers('predict', 'one.png', '--engine', 'reference')
+        self.assertNotIn('engine', usual)
+        self.assertEqual(slow['engine'], 'reference')
+        for a, b in zip(usual['probabilities'], slow['probabilities']):
+            self.assertAlmostEqual(a, b, delta=1e-5)
+        trained = self.numbers('train', '--model', 'softmax', '--data', 'tiny.jsonl', '--epochs', '1', '--engine', 'reference', '--save', 'w.safetensors')
+        self.assertEqual(trained['engine'], 'reference')
+
     def test_precision(self):
         """bf16 gives the answers that f32 gives; a processor without it says so."""
         self.write('one.png', png(200, 200, a_one))

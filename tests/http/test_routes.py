@@ -6,6 +6,7 @@ import json
 import subprocess
 import tempfile
 import unittest
+import urllib.request
 
 from tests.http.support import PROGRAM, Server, ServerCase, in_threads, mnist_test, needs_mnist, png, seven
 
@@ -247,6 +248,20 @@ class Options(unittest.TestCase):
                 got, said = self.refuse(*options)
                 self.assertEqual(got, code, said)
                 self.assertIn(says, said)
+
+    def test_the_reference_answers(self):
+        for options, engine in (([], None), (['--engine', 'reference'], 'reference')):
+            server = Server(*options)
+            try:
+                with urllib.request.urlopen(f'http://127.0.0.1:{server.port}/api/v1/model', timeout=30) as reply:
+                    compute = json.load(reply)['compute']
+                request = urllib.request.Request(f'http://127.0.0.1:{server.port}/api/v1/predict', data=json.dumps({'strokes': seven()}).encode(),
+                                                 headers={'Content-Type': 'application/json'})
+                with urllib.request.urlopen(request, timeout=30) as reply:
+                    self.assertEqual(json.load(reply).get('engine'), engine)
+                self.assertEqual(compute == 'reference', engine == 'reference')
+            finally:
+                server.stop()
 
     def test_a_taken_port_is_named(self):
         server = Server()

@@ -471,8 +471,8 @@ probabilities_stay(void **state)
         assert_true(ink_zoo_find(names[i], &entry));
         assert_ok(ink_arch_parse(entry.text, entry.size, &arch, &err), &err);
         assert_ok(ink_snapshot_create(arch, NULL, 5, &snapshot, &err), &err);
-        assert_ok(ink_evaluate(snapshot, test, 1, INK_PRECISION_F32, NULL, &floats, &err), &err);
-        assert_ok(ink_evaluate(snapshot, test, 1, INK_PRECISION_BF16, NULL, &bf16, &err), &err);
+        assert_ok(ink_evaluate(snapshot, test, 1, INK_COMPUTE(F32), NULL, &floats, &err), &err);
+        assert_ok(ink_evaluate(snapshot, test, 1, INK_COMPUTE(BF16), NULL, &bf16, &err), &err);
         for (size_t j = 0; j < 8 * INK_CLASS_COUNT; j++)
             assert_true(fabs((double)floats.probabilities[j] - (double)bf16.probabilities[j]) <
                         0.01);

@@ -75,7 +75,7 @@ parts_and_threads_do_not_matter(void **state)
         float got[PICTURES * 10] = {0};
 
         assert_ok(ink_predictor_create(snapshot, table[i].batch_max, table[i].threads,
-                                       INK_PRECISION_F32, &predictor, &err),
+                                       INK_COMPUTE(F32), &predictor, &err),
                   &err);
         assert_ptr_equal(ink_predictor_snapshot(predictor), snapshot);
         ink_predictor_run(predictor, pixels, PICTURES, got);
@@ -122,7 +122,7 @@ trace_shows_every_node(void **state)
     struct ink_err err;
 
     (void)state;
-    assert_ok(ink_predictor_create(snapshot, 4, 1, INK_PRECISION_F32, &predictor, &err), &err);
+    assert_ok(ink_predictor_create(snapshot, 4, 1, INK_COMPUTE(F32), &predictor, &err), &err);
     ink_predictor_run(predictor, pixels, 1, run);
     ink_predictor_trace(predictor, pixels, traced);
     for (int i = 0; i < 10; i++)
@@ -175,14 +175,14 @@ count_free(const volatile void *memory)
 
 /* Once its threads have started, a predictor allocates nothing. */
 static void
-expect_no_allocation(const struct ink_snapshot *snapshot, enum ink_precision precision)
+expect_no_allocation(const struct ink_snapshot *snapshot, struct ink_compute compute)
 {
     INK_CLEANUP(ink_predictor_destroy) struct ink_predictor *predictor = NULL;
     float got[PICTURES * 10];
     struct ink_err err;
     int before = atomic_load(&allocations);
 
-    assert_ok(ink_predictor_create(snapshot, 4, 2, precision, &predictor, &err), &err);
+    assert_ok(ink_predictor_create(snapshot, 4, 2, compute, &predictor, &err), &err);
     assert_true(atomic_load(&allocations) > before); /* the counter counts */
     ink_predictor_run(predictor, pixels, 5, got);
     before = atomic_load(&allocations);
@@ -205,15 +205,15 @@ run_and_trace_allocate_nothing(void **state)
         skip();
     }
     assert_true(__sanitizer_install_malloc_and_free_hooks(count_malloc, count_free) > 0);
-    expect_no_allocation(snapshot, INK_PRECISION_F32);
+    expect_no_allocation(snapshot, INK_COMPUTE(F32));
     assert_true(ink_zoo_count() >= 7);
     for (size_t i = 0; i < ink_zoo_count(); i++) {
         struct ink_zoo_entry entry = ink_zoo_get(i);
         INK_CLEANUP(ink_snapshot_unrefp)
         const struct ink_snapshot *network = fresh_of(entry.text, entry.size);
 
-        expect_no_allocation(network, INK_PRECISION_F32);
-        expect_no_allocation(network, INK_PRECISION_AUTO);
+        expect_no_allocation(network, INK_COMPUTE(F32));
+        expect_no_allocation(network, INK_COMPUTE(AUTO));
     }
 }
 
@@ -226,12 +226,11 @@ sizes_have_a_range(void **state)
 
     (void)state;
     assert_fails(INK_BADARG, "a batch of 0",
-                 ink_predictor_create(snapshot, 0, 1, INK_PRECISION_F32, &predictor, &err), &err);
+                 ink_predictor_create(snapshot, 0, 1, INK_COMPUTE(F32), &predictor, &err), &err);
     assert_fails(INK_BADARG, "a batch of 1025",
-                 ink_predictor_create(snapshot, 1025, 1, INK_PRECISION_F32, &predictor, &err),
-                 &err);
+                 ink_predictor_create(snapshot, 1025, 1, INK_COMPUTE(F32), &predictor, &err), &err);
     assert_fails(INK_BADARG, "-2 threads",
-                 ink_predictor_create(snapshot, 8, -2, INK_PRECISION_F32, &predictor, &err), &err);
+                 ink_predictor_create(snapshot, 8, -2, INK_COMPUTE(F32), &predictor, &err), &err);
     assert_null(predictor);
     assert_true(strlen(ink_compute_name()) > 0);
 }

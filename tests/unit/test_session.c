@@ -136,7 +136,7 @@ test_predictions_agree(void **state)
     float pixels[INK_PICTURE_SIZE];
 
     assert_ok(
-        ink_session_follow(fixture->session, 1, 1, INK_PRECISION_F32, &predictor, &fixture->err),
+        ink_session_follow(fixture->session, 1, 1, INK_COMPUTE(F32), &predictor, &fixture->err),
         &fixture->err);
     ink_predict_drawing(predictor, drawing, &by_drawing);
     ink_predict_row(predictor, by_drawing.row, &by_row);
@@ -167,7 +167,7 @@ test_predict_bytes(void **state)
         ink_buf_append(&png, item->bytes, item->size);
     }
     assert_ok(
-        ink_session_follow(fixture->session, 1, 1, INK_PRECISION_F32, &predictor, &fixture->err),
+        ink_session_follow(fixture->session, 1, 1, INK_COMPUTE(F32), &predictor, &fixture->err),
         &fixture->err);
     assert_ok(ink_predict_bytes(predictor, png.bytes, png.size, &prediction, &fixture->err),
               &fixture->err);
@@ -189,7 +189,7 @@ test_predict_floats_range(void **state)
     float pixels[INK_PICTURE_SIZE] = {-1, 2, 0.5F, 1e30F};
 
     assert_ok(
-        ink_session_follow(fixture->session, 1, 1, INK_PRECISION_F32, &predictor, &fixture->err),
+        ink_session_follow(fixture->session, 1, 1, INK_COMPUTE(F32), &predictor, &fixture->err),
         &fixture->err);
     ink_predict_floats(predictor, pixels, &prediction);
     assert_int_equal(prediction.row[0], 0);

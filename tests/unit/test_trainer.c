@@ -56,7 +56,7 @@ it_learns_with_every_optimizer(void **state)
         assert_int_equal(result.progress.validation_count, 4);
         assert_true(result.progress.best_accuracy > 0.95);
         assert_true(ink_snapshot_record(result.best)->accuracy >= result.progress.best_accuracy);
-        assert_ok(ink_evaluate(result.best, test, 1, INK_PRECISION_F32, NULL, &evaluation, &err),
+        assert_ok(ink_evaluate(result.best, test, 1, INK_COMPUTE(F32), NULL, &evaluation, &err),
                   &err);
         assert_int_equal(evaluation.count, 50);
         assert_true(fabs((double)evaluation.correct / 50 - result.progress.best_accuracy) < 1e-9);
@@ -513,8 +513,8 @@ evaluation_counts_and_cancels(void **state)
     double loss = 0;
 
     (void)state;
-    assert_ok(ink_evaluate(snapshot, test, 1, INK_PRECISION_F32, NULL, &one, &err), &err);
-    assert_ok(ink_evaluate(snapshot, test, 2, INK_PRECISION_F32, NULL, &two, &err), &err);
+    assert_ok(ink_evaluate(snapshot, test, 1, INK_COMPUTE(F32), NULL, &one, &err), &err);
+    assert_ok(ink_evaluate(snapshot, test, 2, INK_COMPUTE(F32), NULL, &two, &err), &err);
     assert_memory_equal(one.probabilities, two.probabilities, 75 * 10 * sizeof(float));
     for (int i = 0; i < 10; i++) {
         diagonal += one.confusion[i][i];
@@ -529,7 +529,7 @@ evaluation_counts_and_cancels(void **state)
     free(one.probabilities);
     free(two.probabilities);
     assert_fails(INK_CANCELLED, "cancelled",
-                 ink_evaluate(snapshot, test, 2, INK_PRECISION_F32, &cancel, &one, &err), &err);
+                 ink_evaluate(snapshot, test, 2, INK_COMPUTE(F32), &cancel, &one, &err), &err);
 }
 
 int

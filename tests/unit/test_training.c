@@ -267,8 +267,7 @@ an_explosion_leaves_the_last_sane_weights(void **state)
     assert_fails(INK_BADDATA, " at step ",
                  ink_train_run(start, train, NULL, &options, NULL, NULL, &result, &err), &err);
     assert_false(is_same(result.best, start));
-    assert_ok(ink_evaluate(result.best, train, 1, INK_PRECISION_F32, NULL, &evaluation, &err),
-              &err);
+    assert_ok(ink_evaluate(result.best, train, 1, INK_COMPUTE(F32), NULL, &evaluation, &err), &err);
     assert_true(evaluation.loss < INK_TRAIN_LOSS_MAX);
     free(evaluation.probabilities);
     ink_snapshot_unref(result.best);
