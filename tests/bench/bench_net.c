@@ -7,7 +7,7 @@
  *   train  threads=2 batch=128 pictures=5120 [precision=f32]   a second of ink_train_run, say
  *   profile batch=128 pictures=2560 [precision=f32]   the same on one thread, kernel by kernel
  *   answer threads=1 count=1 rounds=2000 gap_ms=0 [precision=f32]
- *   show   count=100 [precision=f32]                  probabilities, for others to be compared with
+ *   show   count=100                                  probabilities, for others to be compared with
  *   save   file=FILE.safetensors
  *
  * Training goes on where the last `train` left the weights, on MNIST itself:
