@@ -176,7 +176,7 @@ static int
 run_command(struct ink_session *session, int argc, const char *const argv[])
 {
     INK_CLEANUP(ink_args_fini) struct ink_args args = {0};
-    INK_CLEANUP(ink_bundle_fini) struct ink_bundle bundle = {0};
+    INK_CLEANUP(ink_bundle_fini) struct ink_bundle bundle = {.is_plain = true};
     struct ink_terminal terminal;
     struct ink_context ctx = {session, &terminal.sink, &cancel, ""};
     const struct ink_command *command;

@@ -106,7 +106,7 @@ void
 ink_terminal_init(struct ink_terminal *terminal, bool is_quiet)
 {
     *terminal = (struct ink_terminal){
-        .sink = {.self = terminal, .print = on_print, .display = on_display},
+        .sink = {.self = terminal, .print = on_print, .display = on_display, .is_plain = true},
         .is_live = isatty(STDERR_FILENO) == 1,
         .is_quiet = is_quiet,
     };

@@ -138,8 +138,8 @@ find_start(struct run *run, struct ink_err *err)
 static void
 show(struct run *run, const struct ink_train_progress *progress, enum ink_progress_state state)
 {
-    INK_CLEANUP(ink_bundle_fini) struct ink_bundle bundle = {0};
     const struct ink_sink *sink = run->ctx->sink;
+    INK_CLEANUP(ink_bundle_fini) struct ink_bundle bundle = {.is_plain = sink->is_plain};
 
     ink_progress_show(progress, run->title, state, &bundle);
     if (bundle.is_broken)
@@ -316,9 +316,11 @@ show_result(const struct run *run, const struct ink_train_result *result,
     ink_engine_to_json(ink_args_compute(run->args).engine, json);
     if (ink_args_text(run->args, "save"))
         ink_json_set_string(json, "saved", ink_args_text(run->args, "save"));
-    ink_progress_figure(&figure, &result->progress, run->title, INK_PROGRESS_DONE);
-    if (ink_figure_svg(&figure, run->title, &svg, NULL) == INK_OK)
-        ink_bundle_add(out_bundle, INK_MIME_SVG, &svg);
+    if (!out_bundle->is_plain) {
+        ink_progress_figure(&figure, &result->progress, run->title, INK_PROGRESS_DONE);
+        if (ink_figure_svg(&figure, run->title, &svg, NULL) == INK_OK)
+            ink_bundle_add(out_bundle, INK_MIME_SVG, &svg);
+    }
     ink_buf_fini(&svg);
     ink_bundle_add(out_bundle, INK_MIME_TEXT, &text);
     ink_bundle_add(out_bundle, INK_MIME_HTML, &html);

@@ -85,7 +85,7 @@ enum ink_status
 ink_command_run(const struct ink_context *ctx, const struct ink_args *args,
                 struct ink_bundle *out_bundle, struct ink_err *err)
 {
-    struct ink_bundle bundle = {0};
+    struct ink_bundle bundle = {.is_plain = out_bundle->is_plain && !args->out_file};
     enum ink_status status;
 
     if (args->is_help) {

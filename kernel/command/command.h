@@ -87,6 +87,7 @@ struct ink_sink {
      */
     struct ink_sink *(*keep)(void *self);
     void (*release)(struct ink_sink *sink);
+    bool is_plain; /* it shows words only (struct ink_bundle) */
 };
 
 struct ink_context {

@@ -40,6 +40,8 @@ struct ink_bundle {
     size_t count;
     struct ink_bundle_item item[INK_BUNDLE_ITEM_MAX];
     bool is_broken;
+    bool is_plain; /* only words and numbers are wanted: no pictures are drawn for it. Its owner's
+                      choice, before anything is added */
 };
 
 /* Add a form, or replace it if it is there: takes over the bytes of `buf` and leaves it empty. */

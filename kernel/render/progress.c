@@ -240,13 +240,15 @@ ink_progress_show(const struct ink_train_progress *progress, const char *title,
 
     ink_progress_epochs(&text, progress);
     ink_progress_line(&text, progress, state);
-    ink_progress_figure(&figure, progress, title, state);
-    if (ink_figure_svg(&figure, title, &svg, NULL) == INK_OK)
-        ink_bundle_add(out_bundle, INK_MIME_SVG, &svg);
-    else
-        out_bundle->is_broken = true;
-    ink_buf_fini(&svg);
-    if (state != INK_PROGRESS_RUNS) {
+    if (!out_bundle->is_plain) {
+        ink_progress_figure(&figure, progress, title, state);
+        if (ink_figure_svg(&figure, title, &svg, NULL) == INK_OK)
+            ink_bundle_add(out_bundle, INK_MIME_SVG, &svg);
+        else
+            out_bundle->is_broken = true;
+        ink_buf_fini(&svg);
+    }
+    if (!out_bundle->is_plain && state != INK_PROGRESS_RUNS) {
         ink_still_add(out_bundle, &figure, ink_buf_text(&text), &html);
         ink_bundle_add(out_bundle, INK_MIME_HTML, &html);
     }

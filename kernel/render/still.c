@@ -9,6 +9,8 @@ ink_still_add(struct ink_bundle *bundle, const struct ink_figure *figure, const 
 {
     struct ink_buf png = {0};
 
+    if (bundle && bundle->is_plain)
+        return;
     if (ink_figure_png(figure, figure->scale, &png, NULL) != INK_OK) {
         ink_buf_fini(&png);
         html->is_broken = true;

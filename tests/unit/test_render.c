@@ -421,6 +421,14 @@ test_progress(void **state)
         progress->validation_accuracies[0] = 0.9F;
         progress->validation_count = step > 1;
     }
+    {
+        INK_CLEANUP(ink_bundle_fini) struct ink_bundle plain = {.is_plain = true};
+
+        ink_progress_show(progress, hostile, INK_PROGRESS_DONE, &plain);
+        assert_int_equal(plain.count, 2); /* no pictures for one who shows none */
+        assert_non_null(ink_bundle_find(&plain, INK_MIME_TEXT));
+        assert_non_null(ink_bundle_find(&plain, INK_MIME_JSON));
+    }
     free(progress);
 }
 
