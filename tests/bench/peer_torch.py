@@ -242,7 +242,8 @@ def recipe(request):
     torch.set_num_threads(request['threads'])
     torch.manual_seed(request['seed'])
     options = request['recipe']
-    known = {'model', 'data', 'validation', 'epochs', 'batch', 'optimizer', 'lr', 'schedule', 'warm-up', 'beta1', 'beta2', 'precision'}
+    known = {'model', 'data', 'validation', 'epochs', 'batch', 'optimizer', 'lr', 'schedule', 'warm-up', 'beta1', 'beta2', 'label-smoothing',
+             'precision'}
     if set(options) - known or options.get('optimizer', 'adam') != 'adam' or options.get('schedule') != 'one-cycle':
         return {'error': f'no such recipe here: {options}'}
     bytes_of, digits = Data('train')
@@ -259,7 +260,7 @@ def recipe(request):
             rows = order[at:at + batch]
             optimizer.zero_grad(set_to_none=True)
             with autocast(request['precision']):
-                loss = nn.functional.cross_entropy(net(pictures[rows]), labels[rows])
+                loss = nn.functional.cross_entropy(net(pictures[rows]), labels[rows], label_smoothing=options.get('label-smoothing', 0.0))
             loss.backward()
             optimizer.step()
             schedule.step()
