@@ -136,6 +136,10 @@ TIMED_CONV(real, conv, conv, conv_operations(conv),
            (conv, x, w, bias, is_relu, y))
 TIMED_CONV(real, conv_add, conv_add, conv_operations(conv),
            (const struct ink_conv *conv, const float *x, const float *w, float *y), (conv, x, w, y))
+TIMED_CONV(real, conv_apart, conv_apart, conv_operations(conv),
+           (const struct ink_conv *conv, const float *x, const float *w, bool is_added, float *y,
+            const size_t apart[static 2]),
+           (conv, x, w, is_added, y, apart))
 TIMED_CONV(real, conv_weights, conv_weights, conv_operations(conv),
            (const struct ink_conv *conv, const float *x, const float *dy, bool is_added, float *dw),
            (conv, x, dy, is_added, dw))
@@ -191,6 +195,14 @@ TIMED(real, pooled_bias, pooled_bias, windows, channels,
 TIMED(real, sum_pixels, sum_pixels, pixels, channels,
       (size_t pixels, size_t channels, const float *x, float *out), (pixels, channels, x, out))
 TIMED(real, pixels, pixels, 1, count, (size_t count, const uint8_t *row, float *x), (count, row, x))
+TIMED(real, warp, warp, 1, INK_PICTURE_SIZE,
+      (const struct ink_warp *warp, const float *source, const float *field, float *pixels),
+      (warp, source, field, pixels))
+TIMED(real, spread, spread, 1, INK_PICTURE_SIZE, (const float *knots, float *field), (knots, field))
+TIMED(real, thicken, thicken, 1, INK_PICTURE_SIZE, (float reach, float *pixels), (reach, pixels))
+TIMED(real, gate, gate, pixels, channels,
+      (size_t pixels, size_t channels, const float *y, float *dy, float *out),
+      (pixels, channels, y, dy, out))
 TIMED(real, activate, activate, 1, count,
       (enum ink_op op, float slope, size_t count, const float *x, float *y),
       (op, slope, count, x, y))
@@ -229,6 +241,9 @@ TIMED(real, adam, adam, 1, count,
       (const struct ink_step *step, size_t count, const float *gradient, float *mean, float *square,
        float *weights),
       (step, count, gradient, mean, square, weights))
+TIMED(real, average, average, 1, count,
+      (size_t count, float decay, const float *weights, float *average),
+      (count, decay, weights, average))
 TIMED(real_bf16, bf16_round, round, 1, count, (size_t count, const float *x, uint16_t *y),
       (count, x, y))
 TIMED(real_bf16, bf16_pair_rows, pair_rows, rows, count,
@@ -259,7 +274,8 @@ profile_begin(void)
     PUT(pooled_input), PUT(pooled_gather), PUT(pooled_bias), PUT(sum_pixels), PUT(pixels);
     PUT(activate), PUT(activate_backward), PUT(add), PUT(transpose), PUT(maxpool);
     PUT(maxpool_backward), PUT(avgpool), PUT(avgpool_backward), PUT(moments), PUT(norm);
-    PUT(norm_sums), PUT(norm_backward), PUT(drop), PUT(adam);
+    PUT(norm_sums), PUT(norm_backward), PUT(drop), PUT(adam), PUT(average), PUT(conv_apart);
+    PUT(warp), PUT(spread), PUT(thicken), PUT(gate);
 #undef PUT
     if (real->bf16) {
         profile.bf16 = *real->bf16;
