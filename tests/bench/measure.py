@@ -17,6 +17,8 @@ FOLDER = os.path.join(ROOT, 'build/bench')  # results, and what is kept between 
 CORES = len(os.sched_getaffinity(0))
 TICKS = os.sysconf('SC_CLK_TCK')
 
+PAUSE_S = 0.05  # between two turns: threads of thread pools spin for a while before they sleep
+
 median = statistics.median
 
 
@@ -203,6 +205,7 @@ def take_turns(rounds, *measures):
     for number in range(rounds):
         order = range(len(measures)) if number % 2 == 0 else reversed(range(len(measures)))
         for index in order:
+            time.sleep(PAUSE_S)
             found[index].append(measures[index]())
     return found
 
