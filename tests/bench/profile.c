@@ -165,6 +165,10 @@ TIMED_CONV(real_bf16, bf16_conv, conv, conv_operations(conv),
            (const struct ink_conv *conv, const uint16_t *x, const uint16_t *w, const float *bias,
             bool is_relu, bool is_added, float *y),
            (conv, x, w, bias, is_relu, is_added, y))
+TIMED_CONV(real_bf16, bf16_conv_apart, conv_apart, conv_operations(conv),
+           (const struct ink_conv *conv, const uint16_t *x, const uint16_t *w, bool is_added,
+            float *y, const size_t apart[static 2]),
+           (conv, x, w, is_added, y, apart))
 TIMED_CONV(real_bf16, bf16_conv_pooled, conv_pooled,
            window_operations(conv) * 4 * (double)pooled_count(conv),
            (const struct ink_conv *conv, const uint16_t *x, const uint16_t *w, const float *bias,
@@ -280,6 +284,7 @@ profile_begin(void)
     if (real->bf16) {
         profile.bf16 = *real->bf16;
         profile.bf16.conv = timed_bf16_conv;
+        profile.bf16.conv_apart = timed_bf16_conv_apart;
         profile.bf16.conv_pooled = timed_bf16_conv_pooled;
         profile.bf16.conv_weights = timed_bf16_conv_weights;
         profile.bf16.round = timed_bf16_round;
