@@ -56,7 +56,7 @@ SIMD_FLAGS := -O3 -Wno-unknown-pragmas -ffp-contract=fast -fno-math-errno -fno-t
 SIMD_FLAGS.avx2 := -mavx2 -mfma
 SIMD_FLAGS.avx512 := -mavx512f -mavx512vl -mavx512bw -mavx512dq -mfma -mprefer-vector-width=512
 SIMD_FLAGS.avx512bf16 := $(SIMD_FLAGS.avx512) -mavx512bf16
-SRC := $(sort $(filter-out kernel/main.c kernel/job.c model/kernels/simd%.c model/parallel/%.c,$(wildcard base/*.c model/*.c model/*/*.c kernel/*.c kernel/*/*.c)))
+SRC := $(sort $(filter-out kernel/main.c kernel/ranks.c model/kernels/simd%.c model/parallel/%.c,$(wildcard base/*.c model/*.c model/*/*.c kernel/*.c kernel/*/*.c)))
 OBJ := $(SRC:%.c=$B/%.o) $(SIMD_OBJ) $B/gen/model/onnx/onnx.pb-c.o $B/assets.o
 # MPI is in a program of its own: loading it would cost every start of the other.
 MPI := $(shell pkg-config --exists ompi-c 2>/dev/null && echo yes)
@@ -71,8 +71,8 @@ all: build/inkling $(if $(filter yes 1,$(MPI)),build/inkling-mpi) ## build build
 build/inkling build/inkling-mpi: build/%: $B/% FORCE
 	@[ "$$(readlink $@)" = $V/$* ] || ln -sf $V/$* $@
 
-$B/inkling: $B/kernel/main.o $B/kernel/job.o $B/model/parallel/alone.o $(OBJ); $(LINK)
-$B/inkling-mpi: $B/kernel/main.o $B/kernel/job.o $B/model/parallel/mpi.o $(OBJ); $(LINK) $(shell pkg-config --libs ompi-c)
+$B/inkling: $B/kernel/main.o $B/kernel/ranks.o $B/model/parallel/alone.o $(OBJ); $(LINK)
+$B/inkling-mpi: $B/kernel/main.o $B/kernel/ranks.o $B/model/parallel/mpi.o $(OBJ); $(LINK) $(shell pkg-config --libs ompi-c)
 $B/model/parallel/mpi.o: PKG_CFLAGS += $(patsubst -I%,-isystem %,$(shell pkg-config --cflags ompi-c))
 
 $B/libs.ok: Makefile
@@ -177,4 +177,4 @@ clean:                                  ## remove build/
 help:                                   ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' Makefile
 
--include $(OBJ:.o=.d) $B/kernel/main.d $B/kernel/job.d $B/model/parallel/alone.d $B/model/parallel/mpi.d $(UNIT:$B/tests/%=$B/tests/unit/%.d) $(FUZZ:$B/tests/%=$B/tests/fuzz/%.d)
+-include $(OBJ:.o=.d) $B/kernel/main.d $B/kernel/ranks.d $B/model/parallel/alone.d $B/model/parallel/mpi.d $(UNIT:$B/tests/%=$B/tests/unit/%.d) $(FUZZ:$B/tests/%=$B/tests/fuzz/%.d)

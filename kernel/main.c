@@ -15,8 +15,8 @@
 #include "kernel/command/version.h"
 #include "kernel/http/serve.h"
 #include "kernel/install.h"
-#include "kernel/job.h"
 #include "kernel/notebook.h"
+#include "kernel/ranks.h"
 #include "kernel/terminal.h"
 #include "model/predictor.h"
 #include "model/store.h"
@@ -289,24 +289,24 @@ main(int argc, char *argv[])
     struct ink_serving serving = {0};
     struct ink_session_options options = {.serve = ink_serve_foreground, .serve_self = &serving};
     const char *const *words = (const char *const *)argv;
-    struct ink_job job;
+    struct ink_ranks ranks;
     struct ink_err err;
     int code, first = take_options(argc, words, &options, &err);
 
-    if (first < 0 || ink_job_begin(argv, &job, &err) != INK_OK || check_compute(&err) != INK_OK)
+    if (first < 0 || ink_ranks_begin(argv, &ranks, &err) != INK_OK || check_compute(&err) != INK_OK)
         return complain(NULL, &err);
     if (first < argc && strcmp(words[first], "kernel") == 0) {
         options.serve = ink_serve_background; /* beside the cells */
         options.has_jobs = true;
     }
     handle_signals();
-    ink_job_watch(&job);
-    options.parallel = ink_job_parallel(&job);
-    if (first < argc && ink_job_check(&job, words[first], &err) != INK_OK)
-        return ink_job_end(&job, complain(NULL, &err));
+    ink_ranks_watch(&ranks);
+    options.parallel = ink_ranks_parallel(&ranks);
+    if (first < argc && ink_ranks_check(&ranks, words[first], &err) != INK_OK)
+        return ink_ranks_end(&ranks, complain(NULL, &err));
     if (ink_session_create(&options, &session, &err) != INK_OK)
         return complain(NULL, &err);
     code = run(session, argc - first, words + first);
     ink_serving_stop(&serving);
-    return ink_job_end(&job, code);
+    return ink_ranks_end(&ranks, code);
 }

@@ -9,7 +9,7 @@ set -eu
 
 rules='
 kernel/main.c        base model kernel
-kernel/job.          base model kernel/job.h
+kernel/ranks.          base model kernel/ranks.h
 kernel/install.      base kernel/install.h
 kernel/terminal.     base model kernel/terminal.h kernel/command kernel/render
 kernel/notebook.     base model kernel/notebook.h kernel/jupyter kernel/command kernel/render

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "kernel/job.h"
+#include "kernel/ranks.h"
 
 #include <limits.h>
 #include <signal.h>
@@ -30,25 +30,25 @@ become_other(char *argv[], int count, struct ink_err *err)
 }
 
 enum ink_status
-ink_job_begin(char *argv[], struct ink_job *out_job, struct ink_err *err)
+ink_ranks_begin(char *argv[], struct ink_ranks *out_ranks, struct ink_err *err)
 {
     int count = ink_parallel_wanted();
     enum ink_status status;
 
-    *out_job = (struct ink_job){0};
+    *out_ranks = (struct ink_ranks){0};
     if (count == 0 || (count == 1 && !ink_parallel_is_built()))
         return INK_OK;
     if (!ink_parallel_is_built())
         return become_other(argv, count, err);
-    status = ink_parallel_start(&out_job->parallel, err);
-    out_job->is_begun = status == INK_OK;
+    status = ink_parallel_start(&out_ranks->parallel, err);
+    out_ranks->is_begun = status == INK_OK;
     return status;
 }
 
 const struct ink_parallel *
-ink_job_parallel(const struct ink_job *job)
+ink_ranks_parallel(const struct ink_ranks *ranks)
 {
-    return job->parallel.size > 1 ? &job->parallel : NULL;
+    return ranks->parallel.size > 1 ? &ranks->parallel : NULL;
 }
 
 static void
@@ -64,11 +64,11 @@ on_end(int signal_number)
 }
 
 void
-ink_job_watch(const struct ink_job *job)
+ink_ranks_watch(const struct ink_ranks *ranks)
 {
     struct sigaction action = {.sa_handler = on_end, .sa_flags = (int)SA_RESETHAND}, before;
 
-    if (job->parallel.size < 2 || job->parallel.rank != 0)
+    if (ranks->parallel.size < 2 || ranks->parallel.rank != 0)
         return;
     (void)sigemptyset(&action.sa_mask);
     (void)sigaction(SIGTERM, &action, &before);
@@ -76,19 +76,19 @@ ink_job_watch(const struct ink_job *job)
 }
 
 enum ink_status
-ink_job_check(const struct ink_job *job, const char *command, struct ink_err *err)
+ink_ranks_check(const struct ink_ranks *ranks, const char *command, struct ink_err *err)
 {
-    if (job->parallel.size < 2 || strcmp(command, "train") == 0)
+    if (ranks->parallel.size < 2 || strcmp(command, "train") == 0)
         return INK_OK;
     return ink_fail(err, INK_BADARG,
                     "'%.64s' runs in one process, mpirun started %d: only train uses several",
-                    command, job->parallel.size);
+                    command, ranks->parallel.size);
 }
 
 int
-ink_job_end(const struct ink_job *job, int exit_code)
+ink_ranks_end(const struct ink_ranks *ranks, int exit_code)
 {
-    if (!job->is_begun)
+    if (!ranks->is_begun)
         return exit_code;
     (void)fflush(NULL);
     if (exit_code != 0 && exit_code != ink_status_exit(INK_CANCELLED) && exit_code != 128 + SIGTERM)
