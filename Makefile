@@ -177,4 +177,4 @@ clean:                                  ## remove build/
 help:                                   ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' Makefile
 
--include $(OBJ:.o=.d) $B/kernel/main.d $B/kernel/ranks.d $B/model/parallel/alone.d $B/model/parallel/mpi.d $(UNIT:$B/tests/%=$B/tests/unit/%.d) $(FUZZ:$B/tests/%=$B/tests/fuzz/%.d)
+-include $(OBJ:.o=.d) $B/kernel/main.d $B/kernel/ranks.d $B/model/parallel/alone.d $B/model/parallel/mpi.d $(UNIT:$B/tests/%=$B/tests/unit/%.d) $(FUZZ:$B/tests/%=$B/tests/fuzz/%.d) $(wildcard $B/tests/bench/*.d)
