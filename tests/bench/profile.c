@@ -174,6 +174,10 @@ TIMED_CONV(real_bf16, bf16_conv_pooled, conv_pooled,
            (const struct ink_conv *conv, const uint16_t *x, const uint16_t *w, const float *bias,
             bool is_relu, float *y, uint8_t *place),
            (conv, x, w, bias, is_relu, y, place))
+TIMED_CONV(real_bf16, bf16_conv_pooled_spans, conv_pooled_spans, span_operations(conv, spans),
+           (const struct ink_conv *conv, const struct ink_span *spans, const uint16_t *x,
+            const uint16_t *w, const float *bias, bool is_relu, float *y, uint8_t *place),
+           (conv, spans, x, w, bias, is_relu, y, place))
 TIMED_CONV(real_bf16, bf16_conv_weights, conv_weights, conv_operations(conv),
            (const struct ink_conv *conv, const uint16_t *x, const uint16_t *dy, bool is_added,
             float *dw),
@@ -286,6 +290,7 @@ profile_begin(void)
         profile.bf16.conv = timed_bf16_conv;
         profile.bf16.conv_apart = timed_bf16_conv_apart;
         profile.bf16.conv_pooled = timed_bf16_conv_pooled;
+        profile.bf16.conv_pooled_spans = timed_bf16_conv_pooled_spans;
         profile.bf16.conv_weights = timed_bf16_conv_weights;
         profile.bf16.round = timed_bf16_round;
         profile.bf16.pair_rows = timed_bf16_pair_rows;
