@@ -480,6 +480,7 @@ finish(struct ink_trainer *trainer, enum ink_status status, struct ink_train_res
     out_result->is_cancelled = status == INK_CANCELLED;
     if (status == INK_CANCELLED)
         status = INK_OK;
+    ink_trainer_shares_destroy(trainer); /* makes room for a last copy of the weights */
     if (!trainer->best && !status) {
         struct ink_snapshot *newest;
 

@@ -247,4 +247,6 @@ ink_trainer_shares_destroy(struct ink_trainer *trainer)
     }
     free(trainer->share);
     free(trainer->passed);
+    trainer->share = NULL;
+    trainer->passed = NULL;
 }
