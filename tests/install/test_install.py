@@ -48,7 +48,8 @@ class MakeInstall(Case):
         for _ in range(2):
             self.make('install', PREFIX=self.tmp + '/prefix')
         self.assertEqual(files_below(self.tmp + '/prefix/share/jupyter'), JUPYTER_FILES)
-        self.assertEqual(os.listdir(self.tmp + '/prefix/bin'), ['inkling'])
+        programs = ['inkling'] + ['inkling-mpi'] * os.path.exists(PROGRAM + '-mpi')
+        self.assertEqual(sorted(os.listdir(self.tmp + '/prefix/bin')), programs)
 
     def test_install_user_is_below_the_home_folder(self):
         self.make('install-user')
