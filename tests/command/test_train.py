@@ -88,9 +88,11 @@ def events(data):
 class Metrics(Program):
     WORDS = ('train', '--model', 'conv1', '--data', 'tiny.jsonl', '--batch', '5', '--threads', '1')
 
-    def lines(self, name):
+    def lines(self, name, is_growing=False):
         with open(os.path.join(self.path, name), encoding='utf-8') as file:
             text = file.read()
+        if is_growing:  # a line can be seen half written where it crosses a page of the file
+            text = text[:text.rfind('\n') + 1]
         self.assertTrue(text.endswith('\n'))
         return [json.loads(line) for line in text.splitlines()]
 
@@ -149,7 +151,7 @@ class Metrics(Program):
                                     '--save', 'a.safetensors'], cwd=self.path, env=self.env, stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE)
         process.stderr.readline()  # the first epoch is done
-        lines = self.lines('a.jsonl')
+        lines = self.lines('a.jsonl', is_growing=True)
         process.terminate()
         process.communicate(timeout=30)
         self.assertGreaterEqual(len(lines), 12)

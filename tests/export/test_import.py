@@ -211,10 +211,10 @@ class Import(Program):
         torch.manual_seed(3)
         nn = torch.nn
         net = nn.Sequential(
-            nn.Conv2d(1, 32, 3, padding=1, bias=False), nn.BatchNorm2d(32), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Conv2d(32, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64), nn.ReLU(),
-            nn.Conv2d(64, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Conv2d(64, 128, 3, padding=1, bias=False), nn.BatchNorm2d(128), nn.ReLU(), nn.Dropout(0.3), nn.Flatten(), nn.Linear(6272, 10))
+            nn.Conv2d(1, 32, 5, padding=2, bias=False), nn.BatchNorm2d(32), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Conv2d(32, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Conv2d(64, 128, 3, padding=1, bias=False), nn.BatchNorm2d(128), nn.ReLU(),
+            nn.Conv2d(128, 128, 3, padding=1, bias=False), nn.BatchNorm2d(128), nn.ReLU(), nn.Dropout(0.3), nn.Flatten(), nn.Linear(6272, 10))
         pixels = torch.frombuffer(bytearray(pictures()), dtype=torch.uint8).float().div(255).view(COUNT, 1, 28, 28)
         net.train()
         with torch.no_grad():
@@ -236,7 +236,7 @@ class Import(Program):
         # the network that ships, in PyTorch
         self.good('export', '--model', 'inkling', '--out', 'ours.safetensors')
         ours = read(self.file('ours.safetensors'))
-        layers = {'0': 'conv1', '1': 'bn1', '4': 'conv2', '5': 'bn2', '7': 'conv3', '8': 'bn3', '11': 'conv4', '12': 'bn4', '16': 'dense1'}
+        layers = {'0': 'conv1', '1': 'bn1', '4': 'conv2', '5': 'bn2', '8': 'conv3', '9': 'bn3', '11': 'conv4', '12': 'bn4', '16': 'dense1'}
         state = net.state_dict()
         for name, tensor in state.items():
             layer, part = name.split('.')

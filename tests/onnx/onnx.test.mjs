@@ -128,6 +128,6 @@ test('onnx: names that are also those of the outputs', { skip }, async () => {
 test('onnx: what is known of the network is in the file', { skip }, () => {
     inkling('export', '--out', 'inkling.onnx');
     const text = readFileSync(join(folder, 'inkling.onnx')).toString('latin1');
-    for (const known of ['architecture', 'conv1:  conv 32 3x3', 'labels', '0 1 2 3 4 5 6 7 8 9', 'pixels / 255', 'command', 'accuracy'])
+    for (const known of ['architecture', 'conv1:  conv 32 5x5', 'labels', '0 1 2 3 4 5 6 7 8 9', 'pixels / 255', 'command', 'epochs'])
         assert.ok(text.includes(known), known);
 });
