@@ -134,7 +134,7 @@ run(const struct ink_context *ctx, const struct ink_args *args, struct ink_bundl
         status = ink_snapshot_save(import.snapshot, ink_args_text(args, "save"), err);
     if (status != INK_OK)
         return status;
-    ink_session_publish(ctx->session, import.snapshot);
+    ink_model_choose(ctx, import.snapshot);
     show(&import, args, out_bundle);
     return INK_OK;
 }

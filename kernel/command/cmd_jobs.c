@@ -83,8 +83,25 @@ to_json(const struct ink_job_view *job, bool with_curves)
     return json;
 }
 
+/* What is to be said below the table: where the newest job's network is. */
+static void
+put_place(const struct ink_job_view *newest, struct ink_session *session, struct ink_buf *text,
+          struct ink_buf *html)
+{
+    INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *learned = ink_session_job(session);
+
+    if (!learned || ink_session_uses_job(session))
+        return;
+    ink_buf_printf(text, "job %d's network is not the one in use: 'model use job' takes it\n",
+                   newest->number);
+    ink_buf_printf(html,
+                   "<p>job %d's network is not the one in use: <code>model use job</code> takes "
+                   "it</p>",
+                   newest->number);
+}
+
 static enum ink_status
-list(struct ink_jobs *jobs, struct ink_bundle *out_bundle, struct ink_err *err)
+list(struct ink_session *session, struct ink_bundle *out_bundle, struct ink_err *err)
 {
     INK_CLEANUP(ink_freep) struct ink_job_view *views = NULL;
     INK_CLEANUP(ink_table_fini) struct ink_table table;
@@ -94,7 +111,7 @@ list(struct ink_jobs *jobs, struct ink_bundle *out_bundle, struct ink_err *err)
     enum ink_status status;
 
     ink_table_init(&table, ">job|what|state|>epoch|>step|>best|>time|>left");
-    status = ink_jobs_list(jobs, &views, &count, err);
+    status = ink_jobs_list(ink_session_jobs(session), &views, &count, err);
     if (status != INK_OK)
         return status;
     for (size_t i = 0; i < count; i++) {
@@ -104,6 +121,7 @@ list(struct ink_jobs *jobs, struct ink_bundle *out_bundle, struct ink_err *err)
     if (count > 0) {
         ink_table_text(&table, &text);
         ink_table_html(&table, &html);
+        put_place(&views[count - 1], session, &text, &html);
     } else {
         ink_buf_puts(&text, "no jobs: 'train --background' starts one\n");
         ink_buf_puts(&html, "<p>no jobs: <code>train --background</code> starts one</p>");
@@ -131,7 +149,7 @@ run_jobs(const struct ink_context *ctx, const struct ink_args *args, struct ink_
     enum ink_status status = get_number(args, &number, err);
 
     if (status == INK_OK && args->word_count == 0)
-        return list(jobs, out_bundle, err);
+        return list(ctx->session, out_bundle, err);
     if (status == INK_OK)
         status = view ? ink_jobs_get(jobs, number, view, err)
                       : ink_fail(err, INK_NOMEM, "out of memory");
@@ -173,7 +191,9 @@ const struct ink_command ink_command_jobs = {
     .synopsis = "[N]",
     .summary = "list what trains in the background, or show one job's curves",
     .help = "'train --background' starts a job. It goes on while other cells run: predict and\n"
-            "draw use its newest weights. One trains at a time; 'stop' ends it.\n"
+            "draw use its newest weights, until you choose another network with 'model use';\n"
+            "'model use job' goes back to the newest job's. One trains at a time; 'stop' ends\n"
+            "it.\n"
             "\n"
             "  train --background --epochs 20\n"
             "  jobs\n"

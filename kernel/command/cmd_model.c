@@ -131,6 +131,22 @@ list_store(const struct ink_context *ctx, struct ink_table *table, struct ink_js
     return status;
 }
 
+/* What the newest job has learned, if it did. */
+static void
+list_job(const struct ink_context *ctx, struct ink_table *table, struct ink_json *json)
+{
+    INK_CLEANUP(ink_model_fini) struct ink_model model = {0};
+    INK_CLEANUP(ink_buf_fini) struct ink_buf about = {0};
+
+    model.snapshot = ink_session_job(ctx->session);
+    if (!model.snapshot)
+        return;
+    model.arch = ink_snapshot_arch(model.snapshot);
+    (void)snprintf(model.name, sizeof(model.name), "%s", ink_snapshot_record(model.snapshot)->name);
+    ink_describe_line(&model, &about);
+    list_row(table, json, "job", "trained in the background", ink_buf_text(&about));
+}
+
 static enum ink_status
 list(const struct ink_context *ctx, const struct ink_args *args, struct ink_bundle *out_bundle,
      struct ink_err *err)
@@ -143,6 +159,7 @@ list(const struct ink_context *ctx, const struct ink_args *args, struct ink_bund
     (void)args;
     ink_table_init(&table, "name|kind|about");
     list_row(&table, json, "inkling", "comes with the program", "what a session starts with");
+    list_job(ctx, &table, json);
     status = list_store(ctx, &table, json, err);
     if (status != INK_OK)
         return status;
@@ -169,13 +186,15 @@ use(const struct ink_context *ctx, const struct ink_args *args, struct ink_bundl
     if (args->word_count < 2)
         return ink_fail(err, INK_BADARG, "too few words, expected: model %s %s", args->word[0],
                         strcmp(args->word[0], "load") == 0 ? "FILE" : "NAME[:VERSION]");
-    if (strcmp(args->word[0], "load") == 0)
+    if (strcmp(args->word[0], "use") == 0) {
+        status = ink_model_use(ctx, args->word[1], &snapshot, err);
+    } else {
         status = ink_snapshot_load(args->word[1], &snapshot, err);
-    else
-        status = ink_model_find(ctx, args->word[1], &snapshot, err);
+        if (status == INK_OK)
+            ink_model_choose(ctx, snapshot);
+    }
     if (status != INK_OK)
         return status;
-    ink_session_publish(ctx->session, snapshot);
     show_line("now in use: ", snapshot, "", out_bundle);
     return INK_OK;
 }
@@ -250,7 +269,7 @@ new_model(const struct ink_context *ctx, const struct ink_args *args, struct ink
         return status;
     model.arch = ink_snapshot_arch(model.snapshot);
     (void)snprintf(model.name, sizeof(model.name), "%s", record.name);
-    ink_session_publish(ctx->session, model.snapshot);
+    ink_model_choose(ctx, model.snapshot);
     show_model(&model, "now in use: ", out_bundle);
     return INK_OK;
 }
@@ -275,7 +294,7 @@ publish_as(const struct ink_context *ctx, const struct ink_snapshot *snapshot, c
         status = ink_store_load(store, name, version, &stored, err);
     if (status != INK_OK)
         return status;
-    ink_session_publish(ctx->session, stored);
+    ink_session_replace(ctx->session, snapshot, stored);
     (void)snprintf(after, sizeof(after), "; in %.200s", store);
     show_line("saved: ", stored, after, out_bundle);
     return INK_OK;
@@ -351,6 +370,7 @@ const struct ink_command ink_command_model = {
             "\n"
             "  model list                 what there is: trained networks, architectures\n"
             "  model use NAME[:VERSION]   go on with a network of the store\n"
+            "  model use job              ... with what trains in the background\n"
             "  model describe NAME        a network or architecture, layer by layer\n"
             "  model new mine keras       fresh weights for an architecture of the zoo\n"
             "  model new mine mine.arch   ... for one in a file\n"

@@ -43,6 +43,7 @@ struct run {
     char display_id[INK_SESSION_VIEW_ID_MAX];
     struct ink_metrics metrics;
     bool is_shown; /* the display is there */
+    bool is_used;  /* the session's network is this run's: a job's, unless another was chosen */
     uint64_t shown_ns;
     uint64_t loaded_ns;    /* the pictures were in memory */
     double trained_s;      /* from then to the weights, without validation */
@@ -177,11 +178,19 @@ on_validation(void *self, const struct ink_train_progress *progress)
 }
 
 static void
+publish(struct run *run, const struct ink_snapshot *snapshot)
+{
+    run->is_used = true;
+    if (run->job)
+        run->is_used = ink_session_publish_job(run->ctx->session, snapshot);
+    else
+        ink_session_publish(run->ctx->session, snapshot);
+}
+
+static void
 on_snapshot(void *self, const struct ink_snapshot *snapshot)
 {
-    const struct run *run = self;
-
-    ink_session_publish(run->ctx->session, snapshot);
+    publish(self, snapshot);
 }
 
 static void
@@ -239,8 +248,9 @@ keep_sane(const struct run *run, const struct ink_train_result *result, struct i
     const char *path = ink_args_text(run->args, "save");
     struct ink_err cause = *err;
 
-    (void)ink_fail(err, cause.status, "%.140s; the last good weights are in use%s%.60s",
-                   cause.message, path ? " and saved as " : "", path ? path : "");
+    (void)ink_fail(err, cause.status, "%.140s; the last good weights are %s%s%.50s", cause.message,
+                   run->is_used ? "in use" : "kept as 'job'", path ? " and saved as " : "",
+                   path ? path : "");
     if (path && keep(run, result, NULL) != INK_OK)
         *err = cause;
 }
@@ -290,6 +300,8 @@ put_result(const struct run *run, const struct ink_train_result *result, struct 
         ink_buf_puts(text, "; saved as ");
         ink_text_clean(text, ink_args_text(run->args, "save"));
     }
+    if (!run->is_used)
+        ink_buf_puts(text, "; not in use: 'model use job' takes it");
 }
 
 static void
@@ -333,14 +345,16 @@ say_stopped(const struct run *run, const struct ink_train_progress *progress, st
 {
     const char *path = ink_args_text(run->args, "save");
     const char *folder = ink_args_text(run->args, "resume");
-    char best[64] = "the newest weights are in use";
+    const char *place = run->is_used ? "in use" : "kept as 'job'"; /* what they are called there */
+    char best[64];
 
-    if (progress->epoch == 1 && !ink_args_flag(run->args, "continue") &&
-        !isfinite(progress->best_accuracy))
-        (void)snprintf(best, sizeof(best), "the weights in use are nearly untrained");
     if (isfinite(progress->best_accuracy))
-        (void)snprintf(best, sizeof(best), "the best weights so far (%.2f %%) are in use",
-                       progress->best_accuracy * 100);
+        (void)snprintf(best, sizeof(best), "the best weights so far (%.2f %%) are %s",
+                       progress->best_accuracy * 100, place);
+    else if (progress->epoch == 1 && !ink_args_flag(run->args, "continue") && run->is_used)
+        (void)snprintf(best, sizeof(best), "the weights in use are nearly untrained");
+    else
+        (void)snprintf(best, sizeof(best), "the newest weights are %s", place);
     if (!folder)
         folder = ink_args_text(run->args, "checkpoints");
     return ink_fail(err, INK_CANCELLED, "stopped in epoch %d of %d; %s%s%.60s%s%.60s",
@@ -416,12 +430,16 @@ train(struct run *run, struct ink_bundle *out_bundle, struct ink_err *err)
         bool is_good = best && best != run->start; /* else nothing was learned yet */
 
         if (is_good)
+            publish(run, best);
+        else if (run->job)
+            ink_session_drop_job(run->ctx->session, before);
+        else if (before)
+            ink_session_publish(run->ctx->session, before);
+        if (is_good)
             keep_sane(run, result, err);
-        if (is_good || before)
-            ink_session_publish(run->ctx->session, is_good ? best : before);
         return status != INK_OK ? status : ink_fail(err, INK_BUG, "no weights came back");
     }
-    ink_session_publish(run->ctx->session, best);
+    publish(run, best);
     show(run, &result->progress, result->is_cancelled ? INK_PROGRESS_STOPPED : INK_PROGRESS_DONE);
     status = keep(run, result, err);
     if (status != INK_OK)
@@ -504,6 +522,7 @@ start_job(struct run *run, struct ink_bundle *out_bundle, struct ink_err *err)
     run->given = NULL;
     ink_buf_printf(&text, ": %s trains in the background; jobs shows it, stop ends it\n",
                    run->title);
+    ink_session_begin_job(run->ctx->session);
     status = ink_jobs_start(jobs, run->title, &work, &number, err);
     if (status == INK_OK) {
         struct ink_buf line = {0};

@@ -127,10 +127,14 @@ static void
 offer_models(struct place *place)
 {
     INK_CLEANUP(ink_freep) struct ink_store_entry *entries = NULL;
+    INK_CLEANUP(ink_snapshot_unrefp)
+    const struct ink_snapshot *job = ink_session_job(place->session);
     const char *store;
     size_t count = 0;
 
     offer(place, "inkling", "model");
+    if (job)
+        offer(place, "job", "model");
     if (ink_session_store(place->session, &store, NULL) == INK_OK &&
         ink_store_list(store, &entries, &count, NULL) == INK_OK) {
         for (size_t i = 0; i < count; i++) {

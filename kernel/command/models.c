@@ -9,10 +9,11 @@
 #include "base/limits.h"
 #include "base/parse.h"
 #include "base/suggest.h"
+#include "kernel/command/jobs.h"
 #include "kernel/command/session.h"
 #include "model/store.h"
 
-static const char pretrained_name[] = "inkling";
+static const char pretrained_name[] = "inkling", job_name[] = "job";
 
 bool
 ink_model_is_path(const char *name)
@@ -129,15 +130,25 @@ not_found(const char *store, const char *name, struct ink_err *err)
                     name);
 }
 
-enum ink_status
-ink_model_find(const struct ink_context *ctx, const char *name,
-               const struct ink_snapshot **out_snapshot, struct ink_err *err)
+static enum ink_status
+fail_no_job(struct ink_err *err)
 {
+    return ink_fail(err, INK_NOTFOUND,
+                    "no job has learned anything yet: 'train --background' starts one");
+}
+
+/* As ink_model_find; *out_is_job: it is the newest job's. */
+static enum ink_status
+find(const struct ink_context *ctx, const char *name, const struct ink_snapshot **out_snapshot,
+     bool *out_is_job, struct ink_err *err)
+{
+    const struct ink_snapshot *job;
     const char *store = NULL;
     char base[64];
     int version = 0;
     enum ink_status status;
 
+    *out_is_job = false;
     if (!name)
         return ink_session_snapshot(ctx->session, out_snapshot, err);
     if (ink_model_is_path(name))
@@ -149,7 +160,63 @@ ink_model_find(const struct ink_context *ctx, const char *name,
         return ink_store_load(store, base, version, out_snapshot, err);
     if (strcmp(base, pretrained_name) == 0 && version == 0)
         return ink_snapshot_load_pretrained(out_snapshot, err);
-    return not_found(store, base, err);
+    *out_is_job = strcmp(name, job_name) == 0;
+    if (!*out_is_job)
+        return not_found(store, base, err);
+    job = ink_session_job(ctx->session);
+    if (!job)
+        return fail_no_job(err);
+    *out_snapshot = job;
+    return INK_OK;
+}
+
+enum ink_status
+ink_model_find(const struct ink_context *ctx, const char *name,
+               const struct ink_snapshot **out_snapshot, struct ink_err *err)
+{
+    bool is_job;
+
+    return find(ctx, name, out_snapshot, &is_job, err);
+}
+
+void
+ink_model_choose(const struct ink_context *ctx, const struct ink_snapshot *snapshot)
+{
+    INK_CLEANUP(ink_freep) struct ink_job_view *view = calloc(1, sizeof(*view));
+    INK_CLEANUP(ink_buf_fini) struct ink_buf line = {0};
+    bool is_followed = ink_session_uses_job(ctx->session);
+
+    ink_session_publish(ctx->session, snapshot);
+    if (!is_followed || !view ||
+        ink_jobs_get(ink_session_jobs(ctx->session), 0, view, NULL) != INK_OK ||
+        view->state != INK_JOB_RUNS)
+        return;
+    ink_buf_printf(&line, "job %d trains on beside it: 'model use job' goes back to that\n",
+                   view->number);
+    ctx->sink->print(ctx->sink->self, ink_buf_text(&line));
+}
+
+enum ink_status
+ink_model_use(const struct ink_context *ctx, const char *name,
+              const struct ink_snapshot **out_snapshot, struct ink_err *err)
+{
+    INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *found = NULL;
+    bool is_job;
+    enum ink_status status = find(ctx, name, &found, &is_job, err);
+
+    if (status != INK_OK)
+        return status;
+    if (is_job) { /* it may have learned more meanwhile */
+        ink_snapshot_unref(found);
+        found = ink_session_use_job(ctx->session);
+        if (!found)
+            return fail_no_job(err);
+    } else {
+        ink_model_choose(ctx, found);
+    }
+    *out_snapshot = found;
+    found = NULL;
+    return INK_OK;
 }
 
 enum ink_status

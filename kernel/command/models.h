@@ -5,9 +5,10 @@
 /*
  * models: networks by the names people use.
  *
- * NAME is the newest version in the store, else the one that ships; NAME:3 a
- * version; anything with a / or ending in .safetensors a file. Where weights do
- * not matter, names of the zoo are understood too.
+ * NAME is the newest version in the store, else the one that ships or `job`, what
+ * the newest job has learned so far; NAME:3 a version; anything with a / or ending
+ * in .safetensors a file. Where weights do not matter, names of the zoo are
+ * understood too.
  */
 
 #include <stdbool.h>
@@ -26,6 +27,13 @@
 INK_MUST_CHECK enum ink_status ink_model_find(const struct ink_context *ctx, const char *name,
                                               const struct ink_snapshot **out_snapshot,
                                               struct ink_err *err);
+
+/* Make a network the session's, and say so if that ends the following of a job that runs. */
+void ink_model_choose(const struct ink_context *ctx, const struct ink_snapshot *snapshot);
+/* Find a network and choose it; `job` is followed from here on. Errors, memory: ink_model_find */
+INK_MUST_CHECK enum ink_status ink_model_use(const struct ink_context *ctx, const char *name,
+                                             const struct ink_snapshot **out_snapshot,
+                                             struct ink_err *err);
 
 /* Whether a name means a file: it has a / or ends in .safetensors. */
 bool ink_model_is_path(const char *name);

@@ -15,11 +15,13 @@ struct ink_session {
     struct ink_session_options options; /* strings owned */
     char *store;                        /* resolved at creation; NULL = no home directory */
     struct ink_slot *slot;              /* the newest network; empty until someone asks */
-    pthread_mutex_t first_load;         /* guards the loading of the one that ships; the slot's own
-                                           lock is taken inside */
-    struct ink_shelf *shelf;            /* data sets */
-    struct ink_gallery *gallery;        /* drawings and views */
-    struct ink_jobs *jobs;              /* training in the background */
+    pthread_mutex_t choice;             /* guards what comes into the slot, and the two below; the
+                                           slot's own lock is taken inside */
+    bool uses_job;
+    const struct ink_snapshot *job; /* what the newest job learned; NULL = nothing yet */
+    struct ink_shelf *shelf;        /* data sets */
+    struct ink_gallery *gallery;    /* drawings and views */
+    struct ink_jobs *jobs;          /* training in the background */
 };
 
 static void
@@ -70,7 +72,7 @@ ink_session_create(const struct ink_session_options *options, struct ink_session
 
     if (!session)
         return ink_fail(err, INK_NOMEM, "out of memory");
-    (void)pthread_mutex_init(&session->first_load, NULL);
+    (void)pthread_mutex_init(&session->choice, NULL);
     status = copy_options(options, &session->options, err);
     if (status == INK_OK)
         status = ink_slot_create(&session->slot, err);
@@ -104,7 +106,8 @@ ink_session_destroy(struct ink_session **session_pointer)
     ink_gallery_destroy(&session->gallery);
     ink_shelf_destroy(&session->shelf);
     ink_slot_destroy(&session->slot);
-    (void)pthread_mutex_destroy(&session->first_load);
+    ink_snapshot_unref(session->job);
+    (void)pthread_mutex_destroy(&session->choice);
     free(session->store);
     free((char *)session->options.store);
     free((char *)session->options.data_dir);
@@ -146,12 +149,12 @@ ink_session_has_jobs(const struct ink_session *session)
 
 /* ---- the network ---- */
 
-/* Load the one that ships, if nobody else did meanwhile. */
+/* Load the one that ships, if nobody chose one meanwhile. */
 static enum ink_status
 load_first(struct ink_session *session, const struct ink_snapshot **out_snapshot,
            struct ink_err *err)
 {
-    INK_GUARD(unlock) pthread_mutex_t *lock = &session->first_load;
+    INK_GUARD(unlock) pthread_mutex_t *lock = &session->choice;
     const struct ink_snapshot *snapshot;
     enum ink_status status = INK_OK;
 
@@ -182,7 +185,106 @@ ink_session_snapshot(struct ink_session *session, const struct ink_snapshot **ou
 void
 ink_session_publish(struct ink_session *session, const struct ink_snapshot *snapshot)
 {
+    (void)pthread_mutex_lock(&session->choice);
+    session->uses_job = false;
     ink_slot_publish(session->slot, snapshot);
+    (void)pthread_mutex_unlock(&session->choice);
+}
+
+void
+ink_session_replace(struct ink_session *session, const struct ink_snapshot *old,
+                    const struct ink_snapshot *fresh)
+{
+    INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *newest = NULL;
+
+    (void)pthread_mutex_lock(&session->choice);
+    newest = ink_slot_get(session->slot);
+    if (newest == old)
+        ink_slot_publish(session->slot, fresh);
+    (void)pthread_mutex_unlock(&session->choice);
+}
+
+/* ---- the network of a job ---- */
+
+/* Under the lock. */
+static void
+set_job(struct ink_session *session, const struct ink_snapshot *snapshot)
+{
+    const struct ink_snapshot *old = session->job;
+
+    session->job = ink_snapshot_ref(snapshot);
+    ink_snapshot_unref(old);
+}
+
+void
+ink_session_begin_job(struct ink_session *session)
+{
+    (void)pthread_mutex_lock(&session->choice);
+    session->uses_job = true;
+    set_job(session, NULL);
+    (void)pthread_mutex_unlock(&session->choice);
+}
+
+bool
+ink_session_publish_job(struct ink_session *session, const struct ink_snapshot *snapshot)
+{
+    bool is_used;
+
+    (void)pthread_mutex_lock(&session->choice);
+    set_job(session, snapshot);
+    is_used = session->uses_job;
+    if (is_used)
+        ink_slot_publish(session->slot, snapshot);
+    (void)pthread_mutex_unlock(&session->choice);
+    return is_used;
+}
+
+void
+ink_session_drop_job(struct ink_session *session, const struct ink_snapshot *before)
+{
+    (void)pthread_mutex_lock(&session->choice);
+    if (session->uses_job && before)
+        ink_slot_publish(session->slot, before);
+    session->uses_job = false;
+    set_job(session, NULL);
+    (void)pthread_mutex_unlock(&session->choice);
+}
+
+const struct ink_snapshot *
+ink_session_job(struct ink_session *session)
+{
+    const struct ink_snapshot *job;
+
+    (void)pthread_mutex_lock(&session->choice);
+    job = ink_snapshot_ref(session->job);
+    (void)pthread_mutex_unlock(&session->choice);
+    return job;
+}
+
+const struct ink_snapshot *
+ink_session_use_job(struct ink_session *session)
+{
+    const struct ink_snapshot *job;
+
+    (void)pthread_mutex_lock(&session->choice);
+    job = ink_snapshot_ref(session->job);
+    if (job) {
+        session->uses_job = true;
+        ink_slot_publish(session->slot, job);
+    }
+    (void)pthread_mutex_unlock(&session->choice);
+    return job;
+}
+
+bool
+ink_session_uses_job(struct ink_session *session)
+{
+    bool is_followed;
+
+    (void)pthread_mutex_lock(&session->choice);
+    is_followed = session->uses_job;
+    (void)pthread_mutex_unlock(&session->choice);
+    return is_followed;
 }
 
 enum ink_status

@@ -76,8 +76,32 @@ INK_MUST_CHECK enum ink_status ink_session_snapshot(struct ink_session *session,
                                                     const struct ink_snapshot **out_snapshot,
                                                     struct ink_err *err);
 
-/* Make a network the newest; takes a reference of its own. Threads: any. */
+/* Make a network the newest, because somebody chose it: what a job learns no longer takes its
+ * place. Takes a reference of its own. Threads: any. */
 void ink_session_publish(struct ink_session *session, const struct ink_snapshot *snapshot);
+
+/* Make `fresh`, the same network under another record, the newest if `old` still is; who is
+ * followed stays. Threads: any. */
+void ink_session_replace(struct ink_session *session, const struct ink_snapshot *old,
+                         const struct ink_snapshot *fresh);
+
+/*
+ * The network of a job (kernel/command/jobs.h): the session follows it from its beginning, so that
+ * it is the newest one, until somebody chooses another. It is kept until the next job begins.
+ *
+ * Threads  any
+ */
+void ink_session_begin_job(struct ink_session *session);
+/* What it has learned so far. Returns whether it is in use. */
+bool ink_session_publish_job(struct ink_session *session, const struct ink_snapshot *snapshot);
+/* It came to nothing: if it is followed `before` (NULL = what is there) is the newest again. */
+void ink_session_drop_job(struct ink_session *session, const struct ink_snapshot *before);
+/* Its network with a reference for the caller; NULL if there is none. */
+const struct ink_snapshot *ink_session_job(struct ink_session *session);
+/* Follow it again: its network, with a reference for the caller, is the newest one; NULL if there
+ * is none. */
+const struct ink_snapshot *ink_session_use_job(struct ink_session *session);
+bool ink_session_uses_job(struct ink_session *session);
 
 /*
  * Keep *predictor on the newest network: creates or replaces it when that changed, else costs a

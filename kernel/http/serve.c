@@ -102,14 +102,8 @@ use_model(const struct ink_context *ctx, const struct ink_args *args, struct ink
 {
     INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *snapshot = NULL;
     const char *name = ink_args_text(args, "model");
-    enum ink_status status;
 
-    if (!name)
-        return INK_OK;
-    status = ink_model_find(ctx, name, &snapshot, err);
-    if (!status)
-        ink_session_publish(ctx->session, snapshot);
-    return status;
+    return name ? ink_model_use(ctx, name, &snapshot, err) : INK_OK;
 }
 
 static enum ink_status

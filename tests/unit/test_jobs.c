@@ -116,6 +116,105 @@ a_job_ends_by_itself(void **state)
 }
 
 static void
+assert_in_use(struct fixture *fixture, const char *name)
+{
+    INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *snapshot = NULL;
+
+    assert_ok(ink_session_snapshot(fixture->session, &snapshot, &fixture->err), &fixture->err);
+    assert_string_equal(ink_snapshot_record(snapshot)->name, name);
+}
+
+/* Until the job's network is another than `before`; its serial. */
+static unsigned long long
+wait_for_news(struct fixture *fixture, unsigned long long before)
+{
+    struct timespec moment = {.tv_nsec = 5000000};
+
+    for (int i = 0; i < 6000; i++) {
+        INK_CLEANUP(ink_snapshot_unrefp)
+        const struct ink_snapshot *job = ink_session_job(fixture->session);
+
+        if (job && ink_snapshot_serial(job) != before)
+            return ink_snapshot_serial(job);
+        (void)nanosleep(&moment, NULL);
+    }
+    fail_msg("the job publishes nothing");
+    return 0;
+}
+
+/* Whoever chooses a network beside a job keeps it; the job's is a word away. */
+static void
+what_is_chosen_stays(void **state)
+{
+    static const char *const choices[][2] = {
+        {"model use inkling", "inkling"},
+        {"model new other softmax", "other"},
+        {"model load kept.safetensors", "small"},
+        {"import kept.safetensors --model conv1 --name taken", "taken"},
+    };
+    struct fixture *fixture = *state;
+    unsigned long long job = 0;
+
+    assert_runs(fixture, "model save kept.safetensors", "saved");
+    assert_fails(INK_NOTFOUND, "no job has learned anything yet",
+                 fixture_run(fixture, "model use job"), &fixture->err);
+    assert_runs(
+        fixture,
+        "train --background --epochs 1000 --batch 8 --threads 1 --name mine --save m.safetensors",
+        "job 1");
+    for (size_t i = 0; i < sizeof(choices) / sizeof(*choices); i++) {
+        job = wait_for_news(fixture, job);
+        assert_in_use(fixture, "mine");
+        assert_runs(fixture, choices[i][0], choices[i][1]);
+        assert_non_null(strstr(ink_buf_text(&fixture->printed),
+                               "job 1 trains on beside it: 'model use job' goes back to that"));
+        assert_runs(fixture, "jobs", "job 1's network is not the one in use: 'model use job'");
+        job = wait_for_news(fixture, job);
+        assert_in_use(fixture, choices[i][1]);
+        assert_runs(fixture, "predict test[1] --model job", "mine");
+        assert_runs(fixture, "model list", "trained in the background");
+        assert_runs(fixture, "model use job", "now in use: mine:");
+        job = serial(fixture);
+        for (int wait = 0; wait < 4000 && serial(fixture) == job; wait++)
+            (void)nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+        assert_true(serial(fixture) != job); /* and it is followed again */
+        assert_null(strstr(fixture_form(fixture, INK_MIME_TEXT), "not the one in use"));
+    }
+    /* keeping a copy in the store is no choice */
+    assert_runs(fixture, "model save copy", "saved: copy:1");
+    job = wait_for_news(fixture, job);
+    job = wait_for_news(fixture, job);
+    assert_in_use(fixture, "mine");
+
+    assert_runs(fixture, "model use inkling", "inkling");
+    assert_runs(fixture, "stop", "are kept as 'job' and saved as m.safetensors");
+    assert_in_use(fixture, "inkling");
+    assert_runs(fixture, "model use job", "now in use: mine:");
+    assert_runs(fixture, "model use inkling", "inkling");
+    assert_string_equal(ink_buf_text(&fixture->printed), ""); /* nothing trains beside it */
+
+    assert_runs(fixture, "train --background --epochs 1 --batch 8 --threads 1 --name next",
+                "job 2");
+    (void)wait_for(fixture, 2);
+    assert_in_use(fixture, "next");
+}
+
+/* A job that fails gives back what was there, but not in the place of what was chosen. */
+static void
+a_failed_job_takes_no_place(void **state)
+{
+    static const char explodes[] =
+        "train --background --epochs 400 --batch 8 --lr 9 --schedule constant --model softmax "
+        "--weight-decay 1 --optimizer sgd --momentum 0.999 --name bad";
+    struct fixture *fixture = *state;
+
+    assert_runs(fixture, explodes, "job 1");
+    assert_runs(fixture, "model use inkling", "inkling");
+    assert_int_equal(wait_for(fixture, 1).state, INK_JOB_FAILED);
+    assert_in_use(fixture, "inkling");
+}
+
+static void
 what_is_wrong_is_said_in_the_cell(void **state)
 {
     struct fixture *fixture = *state;
@@ -213,6 +312,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         WITH_SESSION(cells_run_beside_a_job),
         WITH_SESSION(a_job_ends_by_itself),
+        WITH_SESSION(what_is_chosen_stays),
+        WITH_SESSION(a_failed_job_takes_no_place),
         WITH_SESSION(what_is_wrong_is_said_in_the_cell),
         WITH_SESSION(the_oldest_are_forgotten),
         WITH_SESSION(a_session_stops_its_job),
