@@ -21,8 +21,9 @@
 
 #define PREFIX "checkpoint-"
 #define SUFFIX ".safetensors"
+#define ASIDE  SUFFIX ".broken"
 
-enum { STEP_DIGITS = 12, LOCK_TRIES = 100, LOCK_PAUSE_MS = 10 };
+enum { STEP_DIGITS = 12, LOCK_TRIES = 100, LOCK_PAUSE_MS = 10, BROKEN_NAMED = 4 };
 
 struct ink_checkpoint_folder {
     char *path;
@@ -32,6 +33,7 @@ struct ink_checkpoint_folder {
     bool has_writer;
     atomic_bool is_done;
     int64_t step;
+    int64_t safe_step; /* no file up to that one is lost with the power */
     struct ink_buf buf;
     enum ink_status status;
     struct ink_err err;
@@ -39,16 +41,16 @@ struct ink_checkpoint_folder {
 
 /* ---- names ---- */
 
-/* The step in a checkpoint's name, or -1 for anything else. */
+/* The step in the name of a checkpoint of that suffix, or -1 for anything else. */
 static int64_t
-step_of(const char *name)
+step_of(const char *name, const char *suffix)
 {
     char digits[STEP_DIGITS + 1];
     int64_t step;
 
     if (strncmp(name, PREFIX, strlen(PREFIX)) != 0 ||
         strspn(name + strlen(PREFIX), "0123456789") != STEP_DIGITS ||
-        strcmp(name + strlen(PREFIX) + STEP_DIGITS, SUFFIX) != 0)
+        strcmp(name + strlen(PREFIX) + STEP_DIGITS, suffix) != 0)
         return -1;
     memcpy(digits, name + strlen(PREFIX), STEP_DIGITS);
     digits[STEP_DIGITS] = '\0';
@@ -62,9 +64,10 @@ is_temporary(const char *name)
 }
 
 static void
-put_path(const struct ink_checkpoint_folder *folder, int64_t step, struct ink_buf *path)
+put_path(const struct ink_checkpoint_folder *folder, int64_t step, const char *suffix,
+         struct ink_buf *path)
 {
-    ink_buf_printf(path, "%s/" PREFIX "%0*" PRId64 SUFFIX, folder->path, STEP_DIGITS, step);
+    ink_buf_printf(path, "%s/" PREFIX "%0*" PRId64 "%s", folder->path, STEP_DIGITS, step, suffix);
 }
 
 static int
@@ -75,10 +78,10 @@ by_step(const void *a, const void *b)
     return (*left > *right) - (*left < *right);
 }
 
-/* The steps of all checkpoints, rising; the caller frees them. */
+/* The steps of all checkpoints of a suffix, rising; the caller frees them. */
 static enum ink_status
-list_steps(const struct ink_checkpoint_folder *folder, int64_t **out_steps, size_t *out_count,
-           struct ink_err *err)
+list_steps(const struct ink_checkpoint_folder *folder, const char *suffix, int64_t **out_steps,
+           size_t *out_count, struct ink_err *err)
 {
     struct ink_buf steps = {0};
     DIR *dir = opendir(folder->path);
@@ -88,7 +91,7 @@ list_steps(const struct ink_checkpoint_folder *folder, int64_t **out_steps, size
     if (!dir)
         return ink_fail_errno(err, "cannot list '%.100s'", folder->path);
     while ((entry = readdir(dir))) {
-        int64_t step = step_of(entry->d_name);
+        int64_t step = step_of(entry->d_name, suffix);
 
         if (step >= 0)
             ink_buf_append(&steps, &step, sizeof(step));
@@ -105,6 +108,29 @@ list_steps(const struct ink_checkpoint_folder *folder, int64_t **out_steps, size
         return ink_fail(err, INK_NOMEM, "no memory for a list of checkpoints");
     qsort(*out_steps, *out_count, sizeof(**out_steps), by_step);
     return INK_OK;
+}
+
+/* Remove the checkpoints of a suffix and of steps above `from`, up to `upto`, but for the newest of
+ * them. */
+static void
+thin_out(const struct ink_checkpoint_folder *folder, const char *suffix, int64_t from, int64_t upto)
+{
+    INK_CLEANUP(ink_freep) int64_t *steps = NULL;
+    size_t count = 0, first = 0, end;
+
+    if (list_steps(folder, suffix, &steps, &count, NULL) != INK_OK)
+        return;
+    while (first < count && steps[first] <= from)
+        first++;
+    for (end = first; end < count && steps[end] <= upto;)
+        end++;
+    for (; first + INK_CHECKPOINT_KEEP < end; first++) {
+        INK_CLEANUP(ink_buf_fini) struct ink_buf path = {0};
+
+        put_path(folder, steps[first], suffix, &path);
+        if (!path.is_broken)
+            (void)unlink(path.bytes);
+    }
 }
 
 /* ---- the lock ---- */
@@ -214,6 +240,7 @@ ink_checkpoint_folder_open(const char *path, struct ink_checkpoint_folder **out_
     if (status)
         return status;
     sweep(folder);
+    folder->safe_step = ink_checkpoint_folder_last(folder);
     *out_folder = folder;
     folder = NULL;
     return INK_OK;
@@ -241,7 +268,7 @@ ink_checkpoint_folder_last(const struct ink_checkpoint_folder *folder)
     INK_CLEANUP(ink_freep) int64_t *steps = NULL;
     size_t count = 0;
 
-    if (list_steps(folder, &steps, &count, NULL) != INK_OK || count == 0)
+    if (list_steps(folder, SUFFIX, &steps, &count, NULL) != INK_OK || count == 0)
         return -1;
     return steps[count - 1];
 }
@@ -265,11 +292,28 @@ put_aside(const struct ink_checkpoint_folder *folder, int64_t step)
 {
     INK_CLEANUP(ink_buf_fini) struct ink_buf from = {0}, to = {0};
 
-    put_path(folder, step, &from);
-    put_path(folder, step, &to);
-    ink_buf_puts(&to, ".broken");
+    put_path(folder, step, SUFFIX, &from);
+    put_path(folder, step, ASIDE, &to);
     if (!from.is_broken && !to.is_broken)
         (void)rename(from.bytes, to.bytes);
+}
+
+/* None can be read: which those are, and what to do. */
+static enum ink_status
+fail_broken(const struct ink_checkpoint_folder *folder, const int64_t *steps, size_t count,
+            struct ink_err *err)
+{
+    INK_CLEANUP(ink_buf_fini) struct ink_buf names = {0};
+    size_t named = count < BROKEN_NAMED ? count : BROKEN_NAMED;
+
+    for (size_t i = 0; i < named; i++)
+        ink_buf_printf(&names, "%s%0*" PRId64, i > 0 ? ", " : PREFIX, STEP_DIGITS, steps[i]);
+    if (named < count)
+        ink_buf_printf(&names, " and %zu more", count - named);
+    return ink_fail(err, INK_BADDATA,
+                    "none in '%.64s' can be read, %s: bring one back from a copy, or start anew in "
+                    "another folder",
+                    folder->path, ink_buf_text(&names));
 }
 
 enum ink_status
@@ -280,7 +324,7 @@ ink_checkpoint_folder_newest(struct ink_checkpoint_folder *folder,
     INK_CLEANUP(ink_freep) int64_t *steps = NULL;
     size_t count = 0, at;
     struct ink_err why = {0};
-    enum ink_status status = list_steps(folder, &steps, &count, err);
+    enum ink_status status = list_steps(folder, SUFFIX, &steps, &count, err);
 
     if (status)
         return status;
@@ -292,7 +336,7 @@ ink_checkpoint_folder_newest(struct ink_checkpoint_folder *folder,
         INK_CLEANUP(ink_buf_fini) struct ink_buf path = {0};
         char text[320];
 
-        put_path(folder, steps[at - 1], &path);
+        put_path(folder, steps[at - 1], SUFFIX, &path);
         status = ink_buf_check(&path, err);
         if (status)
             return status;
@@ -301,42 +345,21 @@ ink_checkpoint_folder_newest(struct ink_checkpoint_folder *folder,
             break;
         if (status == INK_NOMEM)
             return ink_fail(err, status, "%s", why.message);
-        (void)snprintf(text, sizeof(text), "broken checkpoint, the one before is tried: %s",
-                       why.message);
+        (void)snprintf(text, sizeof(text), "broken checkpoint%s: %s",
+                       at > 1 ? ", the one before is tried" : "", why.message);
         if (warn)
             warn(self, text);
     }
     if (at == 0)
-        return ink_fail(err, INK_BADDATA,
-                        "none of the %zu checkpoints in '%.80s' can be read: bring them back from "
-                        "a copy, or start anew in another folder",
-                        count, folder->path);
+        return fail_broken(folder, steps, count, err);
     for (; folder->lock >= 0 && at < count; at++)
         put_aside(folder, steps[at]);
+    if (folder->lock >= 0)
+        thin_out(folder, ASIDE, -1, INT64_MAX);
     return INK_OK;
 }
 
 /* ---- writing ---- */
-
-/* The file is safe: those before it may go, but for the newest. */
-static void
-remove_old(const struct ink_checkpoint_folder *folder)
-{
-    INK_CLEANUP(ink_freep) int64_t *steps = NULL;
-    size_t count = 0, upto = 0;
-
-    if (list_steps(folder, &steps, &count, NULL) != INK_OK)
-        return;
-    while (upto < count && steps[upto] <= folder->step)
-        upto++;
-    for (size_t i = 0; i + INK_CHECKPOINT_KEEP < upto; i++) {
-        INK_CLEANUP(ink_buf_fini) struct ink_buf path = {0};
-
-        put_path(folder, steps[i], &path);
-        if (!path.is_broken)
-            (void)unlink(path.bytes);
-    }
-}
 
 static void *
 write_submitted(void *self)
@@ -344,7 +367,7 @@ write_submitted(void *self)
     struct ink_checkpoint_folder *folder = self;
     INK_CLEANUP(ink_buf_fini) struct ink_buf path = {0};
 
-    put_path(folder, folder->step, &path);
+    put_path(folder, folder->step, SUFFIX, &path);
     folder->status = ink_buf_check(&path, &folder->err);
     if (!ink_checkpoint_seal(&folder->buf))
         folder->status = ink_fail(&folder->err, INK_BUG, "what was to be written is no checkpoint");
@@ -352,7 +375,10 @@ write_submitted(void *self)
         folder->status =
             ink_file_write(path.bytes, folder->buf.bytes, folder->buf.size, &folder->err);
     if (!folder->status)
-        remove_old(folder);
+        folder->safe_step = folder->step;
+    /* Once the file is safe those before it may go. Else it may be there, if not safely, because
+     * the folder could not be synced: those of its kind must not pile up either. */
+    thin_out(folder, SUFFIX, folder->status ? folder->safe_step : -1, folder->step);
     ink_buf_fini(&folder->buf);
     atomic_store(&folder->is_done, true);
     return NULL;

@@ -10,7 +10,10 @@
  * A file is written beside the others (temporary file, fsync, rename, fsync of
  * the folder) and only then are the oldest removed, so a crash or a loss of
  * power at any moment leaves the newest one that was reported, or a newer one.
- * An open folder is locked; the lock goes with the process that holds it.
+ * Files that stand in the folder without having been reported, because it could
+ * not be synced, are kept and removed by the same number beside those that were,
+ * and broken ones that were put aside too. An open folder is locked; the lock
+ * goes with the process that holds it.
  *
  * Threads  the owner's; a thread of the folder's own writes what was submitted
  */
@@ -45,7 +48,7 @@ int64_t ink_checkpoint_folder_last(const struct ink_checkpoint_folder *folder);
  *
  *   warn(self, text)   may be NULL
  *
- * Errors   INK_NOTFOUND  there is none;  INK_BADDATA  all are broken
+ * Errors   INK_NOTFOUND  there is none;  INK_BADDATA  all are broken: names them
  * Memory   the caller destroys *out_checkpoint
  */
 INK_MUST_CHECK enum ink_status

@@ -160,6 +160,7 @@ class Trouble(Crash):
                 self.assertIn(says, warnings[0])
             self.assertGreaterEqual(self.newest(), during)
             self.assert_no_leftovers()
+            self.assertLessEqual(len(os.listdir(self.at('run'))), 7, (call, when))  # three safe, three that may be, and the lock
 
     def test_no_room(self):
         """A limit on file sizes, as a full disk: the run ends well, and says once that it has kept nothing."""
@@ -218,7 +219,8 @@ class Trouble(Crash):
                 for new in set(os.listdir(self.at('run'))) - set(names[:-count]) - {'lock'}:
                     os.unlink(self.at('run', new))  # only those before the broken one stay
         self.assertEqual((code, out), (65, ''))
-        self.assertIn('none of the 1 checkpoints in \'run\' can be read', err)
+        self.assertIn(f"warning: broken checkpoint: run/{names[0]}: the checksum", err)
+        self.assertIn(f"none in 'run' can be read, {names[0].removesuffix('.safetensors')}: bring one back", err)
         self.assertFalse(os.path.exists(self.at('b.safetensors')))
 
     def test_words(self):
