@@ -310,33 +310,38 @@ plan_sharing(struct ink_plan *plan, int index)
     }
 }
 
+/* The next `size` of a block that grows. */
+static size_t
+take(size_t *block_size, size_t size)
+{
+    *block_size += size;
+    return *block_size - size;
+}
+
 static void
 plan_memory(struct ink_plan *plan, int index)
 {
-    struct ink_plan_node *at = &plan->node[index];
+    struct ink_plan_node *at = &plan->node[index], *in = &plan->node[at->node->input[0]];
     size_t size = panels(ink_shape_count(at->kept));
     bool has_places = at->node->op == INK_OP_MAXPOOL || at->node->op == INK_OP_DROPOUT ||
                       (at->pooled >= 0 && plan->use == INK_USE_TRAIN);
 
-    if (has_places && !at->is_pooled_away) {
-        at->place_at = plan->place_size;
-        plan->place_size += size;
-    }
+    if (has_places && !at->is_pooled_away)
+        at->place_at = take(&plan->place_size, size);
     if (at->is_alias || at->is_in_place) {
-        at->value_at = plan->node[at->node->input[0]].value_at;
-        at->gradient_at = plan->node[at->node->input[0]].gradient_at;
+        at->value_at = in->value_at;
+        at->gradient_at = in->gradient_at;
+        at->is_value_brief = in->is_value_brief;
+        at->is_gradient_brief = in->is_gradient_brief;
         return;
     }
-    if (at->is_line) {
-        at->value_at = plan->node[at->node->input[0]].value_at;
-    } else {
-        at->value_at = plan->value_size;
-        plan->value_size += size;
-    }
-    if (plan->use == INK_USE_TRAIN && at->needs_gradient && at->pulled < 0) {
-        at->gradient_at = plan->gradient_size;
-        plan->gradient_size += size;
-    }
+    if (at->is_line)
+        at->value_at = in->value_at;
+    else
+        at->value_at = take(at->is_value_brief ? &plan->brief_size : &plan->value_size, size);
+    if (plan->use == INK_USE_TRAIN && at->needs_gradient && at->pulled < 0)
+        at->gradient_at =
+            take(at->is_gradient_brief ? &plan->brief_size : &plan->gradient_size, size);
 }
 
 /* ---- where parameters are ---- */
@@ -466,11 +471,13 @@ ink_plan_create(const struct ink_arch *arch, enum ink_use use, enum ink_precisio
         plan_sharing(plan, i);
     ink_plan_norms(plan);
     ink_plan_blanks(plan);
+    ink_plan_head(plan);
     for (int i = 0; i < plan->node_count; i++)
         plan_memory(plan, i);
     for (int i = 0; i < plan->node_count && plan->use == INK_USE_TRAIN; i++)
         if (plan->node[i].pooled >= 0)
-            plan->pooled_size = largest(plan->pooled_size, ink_pooled_size(&plan->node[i].conv));
+            plan->node[i].own_at =
+                take(&plan->pooled_size, panels(ink_pooled_size(&plan->node[i].conv)));
     for (int i = 0; i < plan->node_count; i++)
         if (plan->node[i].is_bf16)
             ink_bf16_plan_scratch(plan, &plan->node[i]);
@@ -551,7 +558,7 @@ ink_workspace_init(struct ink_workspace *workspace, const struct ink_plan *plan,
     size_t pictures = (size_t)capacity, at = 0;
     size_t groups = (size_t)ink_norm_groups(capacity);
     size_t value = 0, gradient, extra, padded, blank, pooled, dense, rounded, moments, lined;
-    size_t pulled, statistics;
+    size_t pulled, brief, statistics;
 
     gradient = at += plan->value_size * pictures + INK_KERNEL_SLACK;
     extra = at += plan->gradient_size * pictures + INK_KERNEL_SLACK;
@@ -564,7 +571,8 @@ ink_workspace_init(struct ink_workspace *workspace, const struct ink_plan *plan,
                     2 * INK_KERNEL_SLACK;
     lined = at += plan->moment_size * groups;
     pulled = at += plan->line_size + INK_KERNEL_SLACK;
-    statistics = at += plan->pull_size + INK_KERNEL_SLACK;
+    brief = at += plan->pull_size + INK_KERNEL_SLACK;
+    statistics = at += plan->brief_size + INK_KERNEL_SLACK;
     at += plan->statistic_size;
 
     *workspace = (struct ink_workspace){.capacity = capacity};
@@ -586,6 +594,7 @@ ink_workspace_init(struct ink_workspace *workspace, const struct ink_plan *plan,
     workspace->moments = workspace->block + moments;
     workspace->lined = workspace->block + lined;
     workspace->pulled = workspace->block + pulled;
+    workspace->brief = workspace->block + brief;
     workspace->statistics = workspace->block + statistics;
     return INK_OK;
 }
@@ -605,6 +614,8 @@ ink_net_value(const struct ink_plan *plan, const struct ink_workspace *workspace
 {
     const struct ink_plan_node *at = &plan->node[node_index];
 
+    if (at->is_value_brief)
+        return workspace->brief + at->value_at;
     return workspace->value + at->value_at * (size_t)workspace->capacity +
            (size_t)picture * ink_shape_count(at->kept);
 }
@@ -616,6 +627,8 @@ ink_net_gradient(const struct ink_plan *plan, const struct ink_workspace *worksp
     const struct ink_plan_node *at = &plan->node[node_index];
 
     assert(at->needs_gradient);
+    if (at->is_gradient_brief)
+        return workspace->brief + at->gradient_at;
     return workspace->gradient + at->gradient_at * (size_t)workspace->capacity +
            (size_t)picture * ink_shape_count(at->kept);
 }

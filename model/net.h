@@ -25,6 +25,9 @@
  * and the convolution before it makes the gradient of a picture when it needs it
  * (model/net_norm.h). A pass through memory costs more than the line.
  *
+ * The first nodes of a network are computed for one picture after the other, and
+ * what only they read is kept for one picture; the others for all, node by node.
+ *
  * The gradients of dense weights are not part of the way back: they are made
  * when they are used, tile by tile, from the activations and gradients that
  * all shares of a mini-batch keep (model/net_dense.h). They lie behind all
@@ -69,6 +72,7 @@ struct ink_plan_node {
     size_t forward_at;             /* bf16, training: forward weights, among the turned ones */
     size_t value_at, gradient_at;  /* in the workspace, in floats a picture */
     size_t place_at;               /* in the workspace's bytes a picture: pool winners, dropout */
+    size_t own_at;                 /* pooled conv, floats in the workspace's pooled */
     size_t moment_at;              /* batch norm, floats in the workspace's moments */
     int folded;                    /* the batch norm that is part of this conv or dense, or -1 */
     int line;     /* the batch norm whose line this node draws as it reads, or -1 */
@@ -92,6 +96,8 @@ struct ink_plan_node {
     bool needs_gradient;              /* some parameter is at or above it */
     bool adds[INK_ARCH_INPUT_MAX];    /* backward: this input's gradient has been written already */
     bool has_padding, has_turned_padding;
+    bool is_value_brief, is_gradient_brief; /* kept for one picture: see head_end */
+    bool is_again;                          /* its value is computed again on the way back */
 };
 
 struct ink_plan {
@@ -115,10 +121,12 @@ struct ink_plan {
     size_t blank_size;     /* floats: what nodes are where nothing is drawn */
     size_t patch_size;     /* floats: the widest window of such a convolution */
     bool has_blanks;       /* some node computes less because of that */
-    size_t pooled_size;    /* floats: the widest pooled conv's gradient, as its kernel sums it */
+    size_t pooled_size;    /* floats: pooled convs' gradients, as their kernel sums them */
     size_t dense_size;     /* floats: panels of the widest dense layer */
     size_t rounded_size;   /* bf16 numbers: a convolution's largest picture, pairs and all */
     size_t rounded_each;   /* bf16 numbers a picture: the widest dense layer's input or output */
+    size_t brief_size;     /* floats: what is kept for one picture */
+    int head_end;          /* the nodes before it are computed picture by picture (net_head.c) */
     bool has_norm;
 };
 
@@ -132,12 +140,13 @@ struct ink_workspace {
     float *value, *gradient; /* [..][capacity][...], node by node */
     float *extra, *padded;
     float *blank;      /* what nodes are where nothing is drawn, and a window of it */
-    float *pooled;     /* gradient of a pooled conv's weights, on its way to be gathered */
+    float *pooled;     /* gradients of pooled convs' weights, on their way to be gathered */
     float *dense;      /* dense layers' way back: gradients turned around */
     uint16_t *rounded; /* what a layer multiplies in bf16 */
     float *moments;    /* batch norm, group by group: INK_NORM_NUMBERS numbers a channel */
     float *lined;      /* a picture that is read through a line */
     float *pulled;     /* a picture's gradient, made when it is read */
+    float *brief;      /* values and gradients of one picture, node by node */
     float *statistics; /* [plan->statistic_size] mean and variance of this share */
     uint8_t *places;
     struct ink_rng *rng;       /* [capacity] each picture's own; dropout draws from it */

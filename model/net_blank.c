@@ -150,7 +150,7 @@ ink_run_find_spans(const struct ink_run *run, int index, size_t n, struct ink_sp
     struct ink_span before[INK_SPAN_MAX];
 
     if (index == 0) {
-        find_ink(ink_net_value(run->plan, run->workspace, 0, (int)n), at->out, out_spans);
+        find_ink(ink_run_value(run, 0) + n * ink_shape_count(at->out), at->out, out_spans);
     } else if (at->is_alias) {
         ink_run_find_spans(run, at->node->input[0], n, out_spans);
     } else {

@@ -141,8 +141,7 @@ static void
 backward_output(const struct ink_run *run, const struct ink_plan_node *at, float *dy, size_t n)
 {
     size_t pixels = ink_pixels_of(at->out), channels = ink_channels_of(at->out);
-    int index = (int)(at - run->plan->node);
-    const float *y = ink_net_value(run->plan, run->workspace, index, (int)n);
+    const float *y = ink_run_value(run, (int)(at - run->plan->node)) + n * ink_shape_count(at->out);
 
     if (at->has_relu && at->node->has_bias)
         run->kernels->gate(pixels, channels, y, dy, run->gradient + at->bias_at);
@@ -177,17 +176,19 @@ backward_input(const struct ink_run *run, const struct ink_plan_node *at, const 
 static void
 backward_conv(const struct ink_run *run, const struct ink_plan_node *at, float *dy, float *dx)
 {
-    memset(run->gradient + at->bias_at, 0, ink_panel_channels(at) * sizeof(*run->gradient));
+    if (ink_run_is_first(run, 0))
+        memset(run->gradient + at->bias_at, 0, ink_panel_channels(at) * sizeof(*run->gradient));
     for (size_t n = 0; n < (size_t)run->count && !ink_run_is_cancelled(run); n++) {
+        bool is_added = !ink_run_is_first(run, n);
         const float *from, *x;
 
         backward_output(run, at, dy + n * ink_shape_count(at->out), n);
         from = ink_norm_gradient(run, at, n);
         x = ink_run_padded_input(run, at, n);
         if (at->is_bf16)
-            ink_bf16_run_weights_back(run, at, x, from, n > 0);
+            ink_bf16_run_weights_back(run, at, x, from, is_added);
         else
-            run->kernels->conv_weights(&at->conv, x, from, n > 0, run->gradient + at->weight_at);
+            run->kernels->conv_weights(&at->conv, x, from, is_added, run->gradient + at->weight_at);
         if (!dx)
             continue;
         backward_input(run, at, from, dx + n * ink_shape_count(at->in));
@@ -222,10 +223,12 @@ static void
 backward_pooled(const struct ink_run *run, const struct ink_plan_node *at, const float *dy,
                 float *dx)
 {
-    float *own = run->workspace->pooled, *bias = run->gradient + at->bias_at;
+    float *own = run->workspace->pooled + at->own_at, *bias = run->gradient + at->bias_at;
 
-    memset(bias, 0, ink_panel_channels(at) * sizeof(*bias));
-    memset(own, 0, ink_pooled_size(&at->conv) * sizeof(*own));
+    if (ink_run_is_first(run, 0)) {
+        memset(bias, 0, ink_panel_channels(at) * sizeof(*bias));
+        memset(own, 0, ink_pooled_size(&at->conv) * sizeof(*own));
+    }
     for (size_t n = 0; n < (size_t)run->count && !ink_run_is_cancelled(run); n++) {
         size_t from = n * ink_shape_count(at->kept);
         const uint8_t *place = ink_run_places(run, at) + from;
@@ -240,7 +243,8 @@ backward_pooled(const struct ink_run *run, const struct ink_plan_node *at, const
         backward_pooled_input(run, at, dy + from, place, dx + n * ink_shape_count(at->in));
         ink_norm_wrote_back(run, at, n);
     }
-    run->kernels->pooled_gather(&at->conv, own, run->gradient + at->weight_at);
+    if (ink_run_is_last(run))
+        run->kernels->pooled_gather(&at->conv, own, run->gradient + at->weight_at);
 }
 
 void

@@ -79,11 +79,12 @@ forward_dropout(const struct ink_run *run, const struct ink_plan_node *at, const
 
     for (size_t n = 0; n < (size_t)run->count; n++) {
         uint8_t *kept = ink_run_places(run, at) + n * size;
+        struct ink_rng *rng = &run->workspace->rng[(size_t)run->first + n];
         uint64_t bits[256];
 
         for (size_t i = 0, part; i < size; i += part) { /* 16 bits each */
             part = size - i < 4 * 256 ? size - i : 4 * 256;
-            ink_rng_fill(&run->workspace->rng[n], bits, (part + 3) / 4);
+            ink_rng_fill(rng, bits, (part + 3) / 4);
             run->kernels->keep(part, bits, limit, kept + i);
         }
         run->kernels->drop(size, kept, scale, x + n * size, y + n * size);
@@ -157,7 +158,8 @@ ink_net_forward(const struct ink_plan *plan, const struct ink_kernels *kernels, 
     assert(count <= workspace->capacity);
     workspace->count = count;
     ink_run_blanks(&run);
-    for (int i = 1; i < plan->node_count && !ink_run_is_cancelled(&run); i++)
+    ink_run_head(&run);
+    for (int i = plan->head_end; i < plan->node_count && !ink_run_is_cancelled(&run); i++)
         ink_run_forward(&run, i);
 }
 
@@ -309,8 +311,9 @@ ink_net_backward(const struct ink_plan *plan, const struct ink_kernels *kernels,
     };
 
     assert(plan->use == INK_USE_TRAIN);
-    for (int i = plan->node_count - 1; i > 0 && !ink_run_is_cancelled(&run); i--)
+    for (int i = plan->node_count - 1; i >= plan->head_end && !ink_run_is_cancelled(&run); i--)
         ink_run_backward(&run, i);
+    ink_run_head_back(&run);
 }
 
 void

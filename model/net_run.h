@@ -5,8 +5,9 @@
 /*
  * net_run: what the functions of all nodes share while a plan runs.
  *
- * net_run.c walks through the nodes and has the plain ones, net_conv.c and
- * net_dense.c those with weights, net_norm.c batch normalisation.
+ * net_run.c walks through the nodes and has the plain ones, net_head.c through the
+ * first of them picture by picture; net_conv.c and net_dense.c have those with
+ * weights, net_norm.c batch normalisation.
  *
  * Threads  the workspace's owner
  */
@@ -19,20 +20,20 @@ struct ink_run {
     const struct ink_kernels *kernels;
     const float *block, *turned;
     struct ink_workspace *workspace;
-    int count; /* pictures */
+    int first, count; /* pictures: 0 and all, but for the head's nodes one of them */
     float *gradient;
 };
 
 static inline float *
 ink_run_value(const struct ink_run *run, int index)
 {
-    return ink_net_value(run->plan, run->workspace, index, 0);
+    return ink_net_value(run->plan, run->workspace, index, run->first);
 }
 
 static inline float *
 ink_run_gradient(const struct ink_run *run, int index)
 {
-    return ink_net_gradient(run->plan, run->workspace, index, 0);
+    return ink_net_gradient(run->plan, run->workspace, index, run->first);
 }
 
 static inline size_t
@@ -44,7 +45,8 @@ ink_pixels_of(struct ink_shape shape)
 static inline uint8_t *
 ink_run_places(const struct ink_run *run, const struct ink_plan_node *at)
 {
-    return run->workspace->places + at->place_at * (size_t)run->workspace->capacity;
+    return run->workspace->places + at->place_at * (size_t)run->workspace->capacity +
+           (size_t)run->first * ink_shape_count(at->kept);
 }
 
 static inline size_t
@@ -65,6 +67,21 @@ ink_run_is_cancelled(const struct ink_run *run)
     const atomic_bool *cancel = run->workspace->cancel;
 
     return cancel && atomic_load_explicit(cancel, memory_order_relaxed);
+}
+
+/* Whether picture n of the run is the mini-batch's first one, which starts the sums of gradients.
+ */
+static inline bool
+ink_run_is_first(const struct ink_run *run, size_t n)
+{
+    return (size_t)run->first + n == 0;
+}
+
+/* Whether the run has the mini-batch's last picture. */
+static inline bool
+ink_run_is_last(const struct ink_run *run)
+{
+    return run->first + run->count == run->workspace->count;
 }
 
 /* How a picture is laid into a larger one of zeros. */
@@ -107,6 +124,14 @@ void ink_run_find_spans(const struct ink_run *run, int index, size_t n, struct i
 /* The windows of a pooled convolution that no span has. place: NULL where there is no way back. */
 void ink_run_fill_blank(const struct ink_run *run, const struct ink_plan_node *at,
                         const struct ink_span *spans, float *y, uint8_t *place);
+
+/* The nodes before head_end, for one picture after the other (net_head.c). */
+void ink_plan_head(struct ink_plan *plan);
+void ink_run_head(const struct ink_run *run);
+void ink_run_head_back(const struct ink_run *run);
+/* A run of picture n alone; and before its way back: what was not kept, once more. */
+struct ink_run ink_run_one(const struct ink_run *run, int n);
+void ink_run_again(const struct ink_run *run);
 
 /* One node, forward and backward, as ink_net_forward and ink_net_backward have them in turn. */
 void ink_run_forward(const struct ink_run *run, int index);

@@ -59,6 +59,12 @@ static const struct {
     {"sigmoid behind relu", HEAD "c: conv 4 3x3\nr: relu\ns: sigmoid\nf: flatten\ne: dense 10\n"},
     {"tanh behind relu", HEAD "c: conv 4 3x3\nr: relu\ns: tanh\nf: flatten\ne: dense 10\n"},
     {"relu behind sigmoid", HEAD "c: conv 4 3x3\nr: sigmoid\ns: relu\nf: flatten\ne: dense 10\n"},
+    {"conv of the image, again on the way back",
+     "image: input 1x28x28\nc: conv 3 3x3 stride=3\nr: relu\nd: conv 4 3x3 stride=2\nt: tanh\n"
+     "k: conv 4 3x3 stride=2 from=r\ns: add from=t,k\nf: flatten\ne: dense 10\n"},
+    {"conv of the image that others write over",
+     "image: input 1x28x28\nc: conv 3 3x3 stride=3\nl: leakyrelu 0.2\nd: conv 4 3x3 stride=2\n"
+     "o: dropout 0.3\nf: flatten\ne: dense 10\n"},
     {"maxpool", HEAD "c: conv 4 2x2\nt: tanh\np: maxpool 2x2\nf: flatten\ne: dense 10\n"},
     {"maxpool that overlaps",
      HEAD "c: conv 4 3x3\nt: tanh\np: maxpool 3x2 stride=1\nf: flatten\ne: dense 10\n"},
