@@ -19,7 +19,7 @@ enum {
     INK_LIMIT_WEIGHTS_SIZE      = 300 << 20, /* bytes of a weight file: all parameters and a header */
     INK_LIMIT_CONFIG_SIZE       = 64 << 10, /* bytes of training options; all of them take 2 kB */
     INK_LIMIT_CHECKPOINT_SIZE   = 1400 << 20, /* bytes: weights, average, best, two of the optimizer */
-    INK_LIMIT_HEADER_PARAMETERS = 2 << 20,  /* of a C header: 29 MB of text; a compiler takes some 100 bytes a number */
+    INK_LIMIT_HEADER_PARAMETERS = 30000000, /* of a C header: 324 MB of text, for which gcc takes 7 s and 1.9 GB */
     /* json */
     INK_LIMIT_JSON_DEPTH        = 100,      /* nesting; cJSON's own limit is 1000 stack frames */
     INK_LIMIT_JSON_NUMBER_SIZE  = 64,       /* digits of one number; doubles need 25 */

@@ -13,7 +13,8 @@
 #include "model/cheader_priv.h"
 #include "model/net.h"
 
-enum { NAME_SIZE = 64, NUMBERS_A_LINE = 6 };
+/* More numbers than that are packed: a compiler takes 600 MB for them otherwise. */
+enum { NAME_SIZE = 64, PLAIN_MAX = 2 << 20 };
 
 /* Where a node's output lies in the workspace of the header's functions, [C][H][W]. */
 struct place {
@@ -28,6 +29,7 @@ struct writer {
     char name[NAME_SIZE], guard[NAME_SIZE];
     struct place place[INK_ARCH_NODE_MAX];
     size_t workspace_size; /* floats */
+    bool is_packed;
     struct ink_buf *buf;
 };
 
@@ -148,12 +150,30 @@ put_line(struct writer *writer, int index)
 static void
 put_array(struct writer *writer, int index, const char *suffix, size_t count, const float *numbers)
 {
-    ink_buf_printf(writer->buf, "static const float %s_%s_%s[%zu] = {", writer->name,
-                   writer->arch->node[index].name, suffix, count);
-    for (size_t i = 0; i < count; i++)
-        ink_buf_printf(writer->buf, "%s%aF,", i % NUMBERS_A_LINE == 0 ? "\n    " : " ",
-                       (double)numbers[i]);
-    ink_buf_puts(writer->buf, "\n};\n");
+    char name[NAME_SIZE + sizeof(writer->arch->node->name) + 16];
+
+    (void)snprintf(name, sizeof(name), "%s_%s_%s", writer->name, writer->arch->node[index].name,
+                   suffix);
+    ink_cheader_put_numbers(writer->buf, name, count, numbers, writer->is_packed);
+}
+
+/* ", digit_conv1_weight": one of a node's arrays as an argument. */
+static void
+put_argument(struct writer *writer, int index, const char *suffix)
+{
+    ink_buf_printf(writer->buf, ", %s_%s_%s%s", writer->name, writer->arch->node[index].name,
+                   suffix, writer->is_packed ? ".number" : "");
+}
+
+/* The weights, and the biases or 0. */
+static void
+put_weight_arguments(struct writer *writer, int index)
+{
+    put_argument(writer, index, "weight");
+    if (writer->arch->node[index].has_bias)
+        put_argument(writer, index, "bias");
+    else
+        ink_buf_puts(writer->buf, ", 0");
 }
 
 /* Source: Ioffe and Szegedy 2015, with the running statistics. */
@@ -185,6 +205,8 @@ put_arrays(struct writer *writer, struct ink_err *err)
 {
     enum ink_status status = INK_OK;
 
+    if (writer->is_packed)
+        ink_cheader_put_packing(writer->buf, true);
     for (int i = 1; i <= writer->score_index && status == INK_OK; i++) {
         const struct ink_node *node = &writer->arch->node[i];
 
@@ -198,7 +220,10 @@ put_arrays(struct writer *writer, struct ink_err *err)
                           ink_snapshot_biases(writer->snapshot, i));
         }
     }
-    ink_buf_putc(writer->buf, '\n');
+    if (writer->is_packed)
+        ink_cheader_put_packing(writer->buf, false);
+    else
+        ink_buf_putc(writer->buf, '\n');
     return status;
 }
 
@@ -230,20 +255,16 @@ put_window_call(struct writer *writer, int index)
     struct spot x = spot_of(writer, node->input[0]), y = spot_of(writer, index);
     bool is_global = node->op == INK_OP_GLOBALPOOL;
 
-    ink_buf_printf(writer->buf, "    %s_%s(%s, %d, %d, %d, ", writer->name,
+    ink_buf_printf(writer->buf, "    %s_%s(%s, %d, %d, %d", writer->name,
                    node->op == INK_OP_CONV      ? "conv"
                    : node->op == INK_OP_MAXPOOL ? "maxpool"
                                                 : "avgpool",
                    x.text, in.channels, in.height, in.width);
     if (node->op == INK_OP_CONV) {
-        ink_buf_printf(writer->buf, "%s_%s_weight, ", writer->name, node->name);
-        if (node->has_bias)
-            ink_buf_printf(writer->buf, "%s_%s_bias, ", writer->name, node->name);
-        else
-            ink_buf_puts(writer->buf, "0, ");
-        ink_buf_printf(writer->buf, "%d, ", node->shape.channels);
+        put_weight_arguments(writer, index);
+        ink_buf_printf(writer->buf, ", %d", node->shape.channels);
     }
-    ink_buf_printf(writer->buf, "%d, %d, %d, ", is_global ? in.height : node->kernel_height,
+    ink_buf_printf(writer->buf, ", %d, %d, %d, ", is_global ? in.height : node->kernel_height,
                    is_global ? in.width : node->kernel_width, is_global ? 1 : node->stride);
     if (node->op == INK_OP_CONV)
         ink_buf_printf(writer->buf, "%d, ", node->pad);
@@ -255,14 +276,11 @@ put_dense_call(struct writer *writer, int index)
 {
     const struct ink_node *node = &writer->arch->node[index];
 
-    ink_buf_printf(writer->buf, "    %s_dense(%s, %d, %s_%s_weight, ", writer->name,
+    ink_buf_printf(writer->buf, "    %s_dense(%s, %d", writer->name,
                    spot_of(writer, node->input[0]).text,
-                   writer->arch->node[node->input[0]].shape.channels, writer->name, node->name);
-    if (node->has_bias)
-        ink_buf_printf(writer->buf, "%s_%s_bias, ", writer->name, node->name);
-    else
-        ink_buf_puts(writer->buf, "0, ");
-    ink_buf_printf(writer->buf, "%d, %s);\n", node->shape.channels, spot_of(writer, index).text);
+                   writer->arch->node[node->input[0]].shape.channels);
+    put_weight_arguments(writer, index);
+    ink_buf_printf(writer->buf, ", %d, %s);\n", node->shape.channels, spot_of(writer, index).text);
 }
 
 static void
@@ -289,12 +307,13 @@ put_plain_call(struct writer *writer, int index)
     struct spot x = spot_of(writer, node->input[0]), y = spot_of(writer, index);
     size_t size = ink_shape_count(node->shape);
 
-    if (node->op == INK_OP_BATCHNORM)
-        ink_buf_printf(writer->buf, "    %s_norm(%s, %d, %d, %s_%s_scale, %s_%s_shift, %s);\n",
-                       writer->name, x.text, node->shape.channels,
-                       node->shape.height * node->shape.width, writer->name, node->name,
-                       writer->name, node->name, y.text);
-    else if (node->op == INK_OP_RELU)
+    if (node->op == INK_OP_BATCHNORM) {
+        ink_buf_printf(writer->buf, "    %s_norm(%s, %d, %d", writer->name, x.text,
+                       node->shape.channels, node->shape.height * node->shape.width);
+        put_argument(writer, index, "scale");
+        put_argument(writer, index, "shift");
+        ink_buf_printf(writer->buf, ", %s);\n", y.text);
+    } else if (node->op == INK_OP_RELU)
         ink_buf_printf(writer->buf, "    %s_relu(%s, %zu, 0, %s);\n", writer->name, x.text, size,
                        y.text);
     else if (node->op == INK_OP_LEAKYRELU)
@@ -412,16 +431,18 @@ ink_cheader_encode(const struct ink_snapshot *snapshot, const char *name, struct
     enum ink_status status;
 
     if (arch->parameter_count > INK_LIMIT_HEADER_PARAMETERS)
-        return ink_fail(err, INK_TOOBIG,
-                        "a C header of %zu parameters, at most %d: compilers choke on more, take "
-                        "--format onnx",
-                        arch->parameter_count, INK_LIMIT_HEADER_PARAMETERS);
+        return ink_fail(
+            err, INK_TOOBIG,
+            "a C header of %zu parameters, at most %d: a compiler takes 1.9 GB of memory "
+            "for those, take --format onnx",
+            arch->parameter_count, INK_LIMIT_HEADER_PARAMETERS);
     writer = calloc(1, sizeof(*writer));
     if (!writer)
         return ink_fail(err, INK_NOMEM, "no memory for a header");
     writer->snapshot = snapshot;
     writer->arch = arch;
     writer->buf = buf;
+    writer->is_packed = arch->parameter_count > PLAIN_MAX;
     writer->score_index = last->op == INK_OP_SOFTMAX ? last->input[0] : arch->node_count - 1;
     set_name(writer, name);
     find_places(writer);

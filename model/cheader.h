@@ -5,7 +5,8 @@
 /*
  * cheader: a network as one C header that needs nothing, not even libm.
  *
- * C99. Weights are constant arrays in hexadecimal floats, exact to the bit; each
+ * C99. Weights are constant arrays in hexadecimal floats, exact to the bit, or,
+ * beyond two millions, the bytes of little-endian floats as strings; each
  * kind of layer is one function of plain loops; batch normalisation is a factor
  * and a shift a channel. What the layers hand on lies in a workspace in which a
  * place is used again as soon as nobody reads it any more: a static one, or the

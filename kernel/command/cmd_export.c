@@ -140,6 +140,7 @@ const struct ink_command ink_command_export = {
             "  c            one header that needs no library. digit.h has\n"
             "               void digit_predict(const float pixels[784],\n"
             "                                  float probabilities[10])\n"
+            "               More than two million parameters: for little-endian machines\n"
             "  safetensors  the weights under the names that PyTorch uses, with the\n"
             "               architecture beside them; this program reads it back\n"
             "\n"
