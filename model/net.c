@@ -396,6 +396,7 @@ plan_parameters(struct ink_plan *plan, int index)
         plan->parameter_size += at->weight_size;
     at->bias_at = plan->parameter_size;
     plan->parameter_size += channels;
+    ink_plan_tiles(plan, at);
 }
 
 /* Dense weights lie behind all other parameters. */
@@ -558,12 +559,13 @@ ink_workspace_init(struct ink_workspace *workspace, const struct ink_plan *plan,
     size_t pictures = (size_t)capacity, at = 0;
     size_t groups = (size_t)ink_norm_groups(capacity);
     size_t value = 0, gradient, extra, padded, blank, pooled, dense, rounded, moments, lined;
-    size_t pulled, brief, statistics;
+    size_t pulled, brief, statistics, tiles;
 
     gradient = at += plan->value_size * pictures + INK_KERNEL_SLACK;
     extra = at += plan->gradient_size * pictures + INK_KERNEL_SLACK;
     padded = at += plan->extra_size * pictures + INK_KERNEL_SLACK;
-    blank = at += panels(plan->padded_size) + INK_KERNEL_SLACK;
+    tiles = at += panels(plan->padded_size) + INK_KERNEL_SLACK;
+    blank = at += plan->tiles_size + INK_KERNEL_SLACK;
     pooled = at += plan->blank_size + panels(plan->patch_size) + INK_KERNEL_SLACK;
     dense = at += plan->pooled_size + INK_KERNEL_SLACK;
     rounded = at += ink_dense_scratch_size(plan, pictures);
@@ -587,6 +589,7 @@ ink_workspace_init(struct ink_workspace *workspace, const struct ink_plan *plan,
     workspace->gradient = workspace->block + gradient;
     workspace->extra = workspace->block + extra;
     workspace->padded = workspace->block + padded;
+    workspace->tiles = workspace->block + tiles;
     workspace->blank = workspace->block + blank;
     workspace->pooled = workspace->block + pooled;
     workspace->dense = workspace->block + dense;

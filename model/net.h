@@ -66,6 +66,7 @@ struct ink_plan_node {
     struct ink_conv turned;    /* backward to the input: the conv that does it */
     struct ink_pool_form pool; /* pools */
     size_t weight_at, weight_size; /* in the parameters, in floats, panels */
+    size_t tiled_at, tiled_size;   /* the same weights as tiles want them; size 0: no tiles */
     size_t bias_at;                /* [panels][16]; batch norm: shift */
     size_t statistic_at;           /* batch norm: mean, then variance, each [panels][16] */
     size_t turned_at;              /* in the turned weights; not of a dense layer in float */
@@ -118,6 +119,7 @@ struct ink_plan {
     size_t line_size;      /* floats: the largest picture that is read through a line */
     size_t pull_size;      /* floats: the largest gradient of a picture that is pulled */
     size_t padded_size;    /* floats: one padded picture */
+    size_t tiles_size;     /* floats: tiles that are computed together */
     size_t blank_size;     /* floats: what nodes are where nothing is drawn */
     size_t patch_size;     /* floats: the widest window of such a convolution */
     bool has_blanks;       /* some node computes less because of that */
@@ -139,6 +141,7 @@ struct ink_workspace {
     float *block;            /* what the pointers below point into */
     float *value, *gradient; /* [..][capacity][...], node by node */
     float *extra, *padded;
+    float *tiles;      /* inputs and outputs of tiles */
     float *blank;      /* what nodes are where nothing is drawn, and a window of it */
     float *pooled;     /* gradients of pooled convs' weights, on their way to be gathered */
     float *dense;      /* dense layers' way back: gradients turned around */

@@ -68,7 +68,7 @@ ink_plan_head(struct ink_plan *plan)
          plan->head_end++) {
         const struct ink_plan_node *at = &plan->node[plan->head_end];
 
-        weights += copies * at->weight_size;
+        weights += at->tiled_size > 0 ? at->tiled_size : copies * at->weight_size;
         if (!is_head_op(plan, at) || weights > WEIGHTS_MAX)
             break;
     }

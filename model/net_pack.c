@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* net_pack: weights between the snapshot's layouts and the kernels'. */
 #include "model/net_bf16.h"
+#include "model/net_run.h"
 
 #include <assert.h>
 #include <math.h>
@@ -98,6 +99,8 @@ ink_plan_pack(const struct ink_plan *plan, const struct ink_snapshot *snapshot, 
             continue;
         if (at->node->op != INK_OP_BATCHNORM) {
             pack_weighted(at, snapshot, i, block);
+            if (at->tiled_size > 0)
+                ink_tiles_pack(at, block);
             continue;
         }
         memcpy(block + at->weight_at, ink_snapshot_weights(snapshot, i), channels * sizeof(*block));

@@ -108,6 +108,12 @@ void ink_run_dense(const struct ink_run *run, const struct ink_plan_node *at, co
 void ink_run_dense_back(const struct ink_run *run, const struct ink_plan_node *at, const float *dy,
                         float *dx);
 
+/* Whether a conv is computed by tiles, and where its weights for that are (net_tiles.c). */
+void ink_plan_tiles(struct ink_plan *plan, struct ink_plan_node *at);
+void ink_tiles_pack(const struct ink_plan_node *at, float *block);
+/* All pictures of a conv, with its pool; false, and nothing done, where tiles do not pay. */
+bool ink_tiles_run(const struct ink_run *run, const struct ink_plan_node *at);
+
 /* The gradients of a conv's or dense layer's biases: zero where it has none. */
 void ink_run_bias_back(const struct ink_run *run, const struct ink_plan_node *at, const float *dy);
 

@@ -46,6 +46,30 @@ struct ink_span {
     int from, to;
 };
 
+/*
+ * Tiles of 4x4 outputs of a 3x3 convolution of stride 1, which multiplies 36 numbers a tile and
+ * channel in place of 144 (simd_winograd.c). A last row or column of tiles may reach over the edge.
+ */
+enum { INK_TILES_OUT = 4, INK_TILES_IN = 6, INK_TILES_NUMBERS = INK_TILES_IN * INK_TILES_IN };
+#define INK_TILES_P 0.625F
+#define INK_TILES_Q 1.5F
+
+struct ink_tiles {
+    int channels; /* a multiple of 16: the input's, or those of the outputs that are written */
+    int height, width, pad; /* of the input, which lies there without its padding */
+    int out_height, out_width;
+    int first_row, last_row; /* rows of tiles first_row..last_row - 1 */
+    size_t step;             /* floats from one of the 36 numbers to the next */
+    ptrdiff_t y_pixel;       /* floats from one output pixel to the next */
+    bool is_relu, is_pooled; /* the largest of each 2x2 outputs, of whole windows */
+};
+
+/* `count` products of matrices: y[rows][outs] = a[rows][ins] * b[panels][ins][16]. */
+struct ink_products {
+    size_t count, rows, ins, outs; /* outs: a multiple of 16 */
+    size_t a_step, b_step, y_step; /* floats from one to the next */
+};
+
 /* A pool over one picture. */
 struct ink_pool_form {
     int in_width, channels;
@@ -107,6 +131,12 @@ struct ink_kernels {
     /* A dense layer of one picture, as conv: the weights of inputs that are zero are not read. */
     void (*dense_one)(const struct ink_conv *conv, const float *x, const float *w,
                       const float *bias, bool is_relu, float *y);
+    /* One picture's tiles, row by row: v[36][tiles][channels], from x [H][W][C]; y from
+     * m[36][tiles][channels], what v's numbers were multiplied to; bias [channels] or NULL.
+     * NULL in a table that always computes as conv does. */
+    void (*tiles_in)(const struct ink_tiles *tiles, const float *x, float *v);
+    void (*tiles_out)(const struct ink_tiles *tiles, const float *m, const float *bias, float *y);
+    void (*products)(const struct ink_products *form, const float *a, const float *b, float *y);
     /* dw[panels][KH][KW][I][16] (+)= the gradient from one picture. */
     void (*conv_weights)(const struct ink_conv *conv, const float *x, const float *dy,
                          bool is_added, float *dw);
@@ -194,6 +224,12 @@ struct ink_kernels {
     /* average += (1 - decay) * (weights - average) */
     void (*average)(size_t count, float decay, const float *weights, float *average);
 };
+
+static inline int
+ink_tiles_across(const struct ink_tiles *tiles)
+{
+    return (tiles->out_width + INK_TILES_OUT - 1) / INK_TILES_OUT;
+}
 
 /* Floats of a pooled convolution's `own`: a row of the window, rounded up, is one line of it. */
 size_t ink_pooled_size(const struct ink_conv *conv);

@@ -141,6 +141,11 @@ void INK_SIMD_NAME(conv_apart)(const struct ink_conv *conv, const float *x, cons
                                bool is_added, float *y, const size_t apart[static 2]);
 void INK_SIMD_NAME(conv_weights)(const struct ink_conv *conv, const float *x, const float *dy,
                                  bool is_added, float *dw);
+void INK_SIMD_NAME(products)(const struct ink_products *form, const float *a, const float *b,
+                             float *y);
+void INK_SIMD_NAME(tiles_in)(const struct ink_tiles *tiles, const float *x, float *v);
+void INK_SIMD_NAME(tiles_out)(const struct ink_tiles *tiles, const float *m, const float *bias,
+                              float *y);
 void INK_SIMD_NAME(warp)(const struct ink_warp *warp, const float *source, const float *field,
                          float *pixels);
 void INK_SIMD_NAME(spread)(const float *knots, float *field);

@@ -243,6 +243,30 @@ INK_SIMD_NAME(conv_apart)(const struct ink_conv *conv, const float *x, const flo
     conv_any(conv, x, w, NULL, (const bool[2]){false, is_added}, y, apart);
 }
 
+void
+INK_SIMD_NAME(products)(const struct ink_products *form, const float *a, const float *b, float *y)
+{
+    const struct ink_conv conv = {
+        .in_channels = (int)form->ins,
+        .out_channels = (int)form->outs,
+        .stride = 1,
+        .out_height = 1,
+        .out_width = (int)form->rows,
+    };
+    const struct tile tile = {
+        .segments = 1,
+        .count = form->ins,
+        .a_pixel = (ptrdiff_t)form->ins,
+        .b_panel = (ptrdiff_t)form->ins * INK_PANEL,
+        .y_pixel = (ptrdiff_t)form->outs,
+        .y_panel = INK_PANEL,
+    };
+
+    for (size_t i = 0; i < form->count; i++)
+        conv_slice(&conv, &tile, a + i * form->a_step, b + i * form->b_step, NULL,
+                   y + i * form->y_step);
+}
+
 /* The gradient of the weights that n neighbouring inputs have to the channels of one or two
  * panels. */
 static void

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bench_layers: where a training step's time goes, node by node, on one thread.
+ * bench_layers: where a training step's time goes, or an answer's, node by node, on one thread.
  *
- *   bench_layers [f32|bf16] [ARCHITECTURE ...]     keras in f32 unless said otherwise
+ *   bench_layers [f32|bf16] [answer=PICTURES] [ARCHITECTURE|FILE.safetensors ...]
  *
- * 64 pictures of MNIST (of noise, if it is not on this machine), new weights;
+ * keras in f32, training on 64 pictures unless said otherwise. Pictures of MNIST
+ * (of noise, if it is not on this machine), new weights or those of the file;
  * the thread's own time, the best of many rounds, a picture. Work is what is
  * executed: where the picture has ink, and backward through a pool the windows
  * that are left. The percentage is of what this thread's registers can do (peak.h).
@@ -15,13 +16,14 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "base/parse.h"
 #include "base/rng.h"
 #include "model/dataset.h"
 #include "model/net_run.h"
 #include "model/predictor.h"
 #include "tests/bench/peak.h"
 
-enum { PICTURES = 64, ROUNDS = 40, PEAK_ROUNDS = 40, PEAK_REPEATS = 20000 };
+enum { PICTURES = 64, PICTURE_MAX = 1024, ROUNDS = 40, PEAK_ROUNDS = 40, PEAK_REPEATS = 20000 };
 
 static double
 now_us(void)
@@ -56,13 +58,14 @@ measure_peak(void)
     return kinds[0].operations * CHAINS * PEAK_REPEATS / best / 1e3;
 }
 
-/* One network in training. */
+/* One network. */
 struct bench {
     struct ink_plan *plan;
+    int pictures;
     struct ink_workspace workspace;
     struct ink_run run;
     float *block, *turned, *gradient;
-    uint8_t labels[PICTURES];
+    uint8_t labels[PICTURE_MAX];
     double forward[INK_ARCH_NODE_MAX], backward[INK_ARCH_NODE_MAX]; /* us, the best */
     double live[INK_ARCH_NODE_MAX]; /* of a pooled convolution's outputs */
 };
@@ -82,9 +85,9 @@ fill_pictures(struct bench *bench, struct ink_err *err)
         if (status)
             return status;
     }
-    for (size_t i = 0; i < (size_t)PICTURES * INK_PICTURE_SIZE; i++)
+    for (size_t i = 0; i < (size_t)bench->pictures * INK_PICTURE_SIZE; i++)
         pixels[i] = data ? (float)data->pixels[i] / 255.0F : ink_rng_between(&rng, 0, 1);
-    for (size_t i = 0; i < PICTURES; i++)
+    for (size_t i = 0; i < (size_t)bench->pictures; i++)
         bench->labels[i] = data ? data->labels[i] : (uint8_t)(i % INK_CLASS_COUNT);
     return INK_OK;
 }
@@ -113,11 +116,11 @@ run_forward(struct bench *bench, int round)
 {
     double us[INK_ARCH_NODE_MAX] = {0};
 
-    for (int n = 0; n < PICTURES; n++)
+    for (int n = 0; n < bench->pictures; n++)
         ink_rng_init(&bench->workspace.rng[n], (uint64_t)round, (uint64_t)n);
-    bench->workspace.count = PICTURES;
+    bench->workspace.count = bench->pictures;
     ink_run_blanks(&bench->run);
-    for (int n = 0; n < PICTURES; n++) {
+    for (int n = 0; n < bench->pictures; n++) {
         const struct ink_run one = ink_run_one(&bench->run, n);
 
         for (int i = 1; i < bench->plan->head_end; i++)
@@ -138,12 +141,12 @@ inked_share(const struct bench *bench, int index)
 
     if (!at->skips_blank)
         return 1;
-    for (size_t n = 0; n < PICTURES; n++) {
+    for (size_t n = 0; n < (size_t)bench->pictures; n++) {
         ink_run_find_spans(&bench->run, index, n, spans);
         for (int i = 0; i < at->kept.height; i++)
             inked += spans[i].to - spans[i].from;
     }
-    return inked / ((double)at->kept.height * at->kept.width * PICTURES);
+    return inked / ((double)at->kept.height * at->kept.width * bench->pictures);
 }
 
 /* The share of a pooled convolution's outputs that have a gradient. */
@@ -151,13 +154,13 @@ static double
 live_share(const struct bench *bench, int index)
 {
     const struct ink_plan_node *at = &bench->plan->node[index];
-    size_t count = ink_shape_count(at->kept) * PICTURES, live = 0;
+    size_t count = ink_shape_count(at->kept) * (size_t)bench->pictures, live = 0;
     const float *gradient = ink_run_gradient(&bench->run, index);
     const uint8_t *place = ink_run_places(&bench->run, at);
 
     for (size_t i = 0; i < count; i++)
         live += gradient[i] != 0 && place[i] != INK_POOLED_DEAD;
-    return (double)live / ((double)ink_shape_count(at->out) * PICTURES);
+    return (double)live / ((double)ink_shape_count(at->out) * bench->pictures);
 }
 
 static void
@@ -166,7 +169,7 @@ run_backward(struct bench *bench)
     int last = bench->plan->node_count - 1;
     double us[INK_ARCH_NODE_MAX] = {0};
 
-    for (int n = 0; n < PICTURES; n++) {
+    for (int n = 0; n < bench->pictures; n++) {
         float *gradient = ink_net_gradient(bench->plan, &bench->workspace, last, n);
 
         ink_softmax(ink_net_value(bench->plan, &bench->workspace, last, n), gradient);
@@ -174,7 +177,7 @@ run_backward(struct bench *bench)
     }
     for (int i = last; i >= bench->plan->head_end; i--)
         run_node(&bench->run, i, ink_run_backward, us);
-    for (int n = 0; n < PICTURES; n++) {
+    for (int n = 0; n < bench->pictures; n++) {
         const struct ink_run one = ink_run_one(&bench->run, n);
 
         for (int i = 1; i < bench->plan->head_end; i++)
@@ -192,45 +195,56 @@ run_backward(struct bench *bench)
 static void
 print_part(double us, double work, double peak)
 {
-    printf(" %9.2f us", us / PICTURES);
+    printf(" %9.2f us", us);
     if (work > 0 && peak > 0)
-        printf(" %7.2f MFLOP %5.1f %%", work / 1e6, work * PICTURES / us / 1e3 / peak * 100);
+        printf(" %7.2f MFLOP %5.1f %%", work / 1e6, work / us / 1e3 / peak * 100);
     else
         printf(" %21s", "");
 }
 
 static void
+print_node(const struct bench *bench, int index, double peak)
+{
+    const struct ink_plan_node *at = &bench->plan->node[index];
+    bool is_back = bench->plan->node[at->node->input[0]].needs_gradient;
+    double work = 0;
+
+    if (at->node->op == INK_OP_CONV || at->node->op == INK_OP_DENSE)
+        work = 2.0 * (double)ink_shape_count(at->out) * at->conv.kernel_height *
+               at->conv.kernel_width * at->conv.in_channels;
+    printf("%-12.12s %-9s", at->node->name, ink_op_name(at->node->op));
+    print_part(bench->forward[index] / bench->pictures, work * inked_share(bench, index), peak);
+    if (bench->plan->use == INK_USE_TRAIN)
+        print_part(bench->backward[index] / bench->pictures,
+                   work * (is_back ? 2 : 1) * (at->pooled >= 0 ? bench->live[index] : 1), peak);
+    printf("\n");
+}
+
+static void
 print_times(const struct bench *bench, const char *name, double peak)
 {
+    bool is_training = bench->plan->use == INK_USE_TRAIN;
     double forward = 0, backward = 0;
 
-    printf("%s in %s: a picture, one thread, %s, peak of f32 %.0f GFLOP/s\n", name,
-           ink_precision_name(bench->plan->precision), ink_compute_name(), peak);
-    printf("%-22s %34s %34s\n", "", "forward", "backward");
+    printf("%s in %s: a picture of %d, one thread, %s, peak of f32 %.0f GFLOP/s\n", name,
+           ink_precision_name(bench->plan->precision), bench->pictures, ink_compute_name(), peak);
+    printf("%-22s %34s %34s\n", "", "forward", is_training ? "backward" : "");
     for (int i = 1; i < bench->plan->node_count; i++) {
-        const struct ink_plan_node *at = &bench->plan->node[i];
-        bool is_back = bench->plan->node[at->node->input[0]].needs_gradient;
-        double outputs = (double)ink_shape_count(at->out), work = 0;
-
-        forward += bench->forward[i] / PICTURES;
-        backward += bench->backward[i] / PICTURES;
-        if (at->node->op == INK_OP_CONV || at->node->op == INK_OP_DENSE)
-            work = 2.0 * outputs * at->conv.kernel_height * at->conv.kernel_width *
-                   at->conv.in_channels;
-        printf("%-12.12s %-9s", at->node->name, ink_op_name(at->node->op));
-        print_part(bench->forward[i], work * inked_share(bench, i), peak);
-        print_part(bench->backward[i],
-                   work * (is_back ? 2 : 1) * (at->pooled >= 0 ? bench->live[i] : 1), peak);
-        printf("\n");
+        forward += bench->forward[i] / bench->pictures;
+        backward += bench->backward[i] / bench->pictures;
+        print_node(bench, i, peak);
     }
-    printf("%-22s %9.2f us %21s %9.2f us\n", "all", forward, "", backward);
+    printf("%-22s %9.2f us", "all", forward);
+    if (is_training)
+        printf(" %21s %9.2f us", "", backward);
+    printf("\n");
 }
 
 static enum ink_status
 bench_plan(struct bench *bench, const struct ink_snapshot *snapshot, struct ink_err *err)
 {
     struct ink_plan *plan = bench->plan;
-    enum ink_status status = ink_workspace_init(&bench->workspace, plan, PICTURES, err);
+    enum ink_status status = ink_workspace_init(&bench->workspace, plan, bench->pictures, err);
 
     if (status)
         return status;
@@ -240,42 +254,55 @@ bench_plan(struct bench *bench, const struct ink_snapshot *snapshot, struct ink_
     if (!bench->block || !bench->turned || !bench->gradient)
         return ink_fail(err, INK_NOMEM, "no memory for a network");
     ink_plan_pack(plan, snapshot, bench->block);
-    ink_plan_turn(plan, ink_kernels(), bench->block, bench->turned, 0, 1);
+    if (plan->use == INK_USE_TRAIN)
+        ink_plan_turn(plan, ink_kernels(), bench->block, bench->turned, 0, 1);
     bench->run = (struct ink_run){.plan = plan,
                                   .kernels = ink_kernels(),
                                   .block = bench->block,
                                   .turned = bench->turned,
                                   .workspace = &bench->workspace,
-                                  .count = PICTURES,
+                                  .count = bench->pictures,
                                   .gradient = bench->gradient};
     status = fill_pictures(bench, err);
     for (int i = 0; i < plan->node_count; i++)
         bench->forward[i] = bench->backward[i] = 1e30;
-    for (int i = 0; !status && i < ROUNDS; i++) {
+    for (int i = 0; !status && i < ROUNDS * (1 + PICTURES / bench->pictures); i++) {
         run_forward(bench, i);
-        run_backward(bench);
+        if (plan->use == INK_USE_TRAIN)
+            run_backward(bench);
     }
     return status;
 }
 
 static enum ink_status
-bench_arch(const char *name, enum ink_precision precision, struct ink_err *err)
+find_network(const char *name, const struct ink_snapshot **out_snapshot, struct ink_err *err)
 {
     INK_CLEANUP(ink_arch_destroy) struct ink_arch *arch = NULL;
-    INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *snapshot = NULL;
-    struct bench bench = {0};
     struct ink_zoo_entry entry;
     enum ink_status status;
 
+    if (strstr(name, ".safetensors"))
+        return ink_snapshot_load(name, out_snapshot, err);
     if (!ink_zoo_find(name, &entry))
         return ink_fail(err, INK_NOTFOUND, "no architecture '%s'", name);
     status = ink_arch_parse(entry.text, entry.size, &arch, err);
-    if (!status)
-        status = ink_snapshot_create(arch, NULL, 1, &snapshot, err);
+    return status ? status : ink_snapshot_create(arch, NULL, 1, out_snapshot, err);
+}
+
+/* answers: pictures to answer together, or 0 for training. */
+static enum ink_status
+bench_network(const char *name, enum ink_precision precision, int answers, struct ink_err *err)
+{
+    INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *snapshot = NULL;
+    struct bench bench = {.pictures = answers ? answers : PICTURES};
+    enum ink_status status = find_network(name, &snapshot, err);
+
     if (!status)
         status = ink_precision_choose(precision, ink_kernels(), &precision, err);
     if (!status)
-        status = ink_plan_create(arch, INK_USE_TRAIN, precision, &bench.plan, err);
+        status =
+            ink_plan_create(ink_snapshot_arch(snapshot), answers ? INK_USE_ANSWER : INK_USE_TRAIN,
+                            precision, &bench.plan, err);
     if (!status)
         status = bench_plan(&bench, snapshot, err);
     if (!status)
@@ -292,20 +319,19 @@ int
 main(int argc, char **argv)
 {
     static char keras[] = "keras";
-    char *usual[] = {keras};
     enum ink_precision precision = INK_PRECISION_F32;
+    int64_t answers = 0;
     int first = argc > 1 && ink_precision_parse(argv[1], &precision) ? 2 : 1;
-    char **names = argc > first ? argv + first : usual;
-    int count = argc > first ? argc - first : 1;
+    enum ink_status status = INK_OK;
+    struct ink_err err;
 
-    for (int i = 0; i < count; i++) {
-        struct ink_err err;
-        enum ink_status status = bench_arch(names[i], precision, &err);
-
-        if (status) {
-            (void)fprintf(stderr, "bench_layers: %s\n", err.message);
-            return ink_status_exit(status);
-        }
-    }
-    return 0;
+    if (argc > first && strncmp(argv[first], "answer=", 7) == 0)
+        status = ink_parse_int("answer", argv[first++] + 7, 1, PICTURE_MAX, &answers, &err);
+    if (argc == first)
+        argv[--first] = keras;
+    for (int i = first; !status && i < argc; i++)
+        status = bench_network(argv[i], precision, (int)answers, &err);
+    if (status)
+        (void)fprintf(stderr, "bench_layers: %s\n", err.message);
+    return ink_status_exit(status);
 }
