@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/threads.h"
 #include "kernel/command/cell.h"
 #include "kernel/command/command.h"
 #include "kernel/command/models.h"
@@ -268,12 +269,16 @@ run(struct ink_session *session, int argc, const char *const argv[])
     return run_command(session, argc, argv);
 }
 
-/* INKLING_CPU is for those who compare: a word that chose nothing would mislead them. */
+/* INKLING_CPU is for those who compare: a word that chose nothing would mislead them. The same for
+ * INKLING_THREADS. */
 static enum ink_status
 check_compute(struct ink_err *err)
 {
     const char *wanted = getenv("INKLING_CPU"); /* NOLINT(concurrency-mt-unsafe): no thread yet */
+    enum ink_status status = ink_threads_check(err);
 
+    if (status != INK_OK)
+        return status;
     if (!wanted || strcmp(wanted, ink_compute_name()) == 0)
         return INK_OK;
     return ink_fail(err, INK_BADARG,

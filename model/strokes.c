@@ -4,10 +4,10 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/rng.h"
+#include "base/threads.h"
 #include "model/generator.h"
 #include "model/prepare.h"
 
@@ -74,12 +74,13 @@ run_worker(void *argument)
     return NULL;
 }
 
-/* Run the job on all cores; this thread works too, so it succeeds without any helper. */
+/* Run the job on all cores, or as many threads as are wanted; this thread works too, so it succeeds
+ * without any helper. */
 static void
 run_job(struct job *job)
 {
     pthread_t helper[WORKER_MAX];
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    int cores = ink_threads_default();
     int count = 0;
 
     while (count < WORKER_MAX && count + 1 < cores &&

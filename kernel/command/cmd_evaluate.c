@@ -26,7 +26,7 @@ static const struct ink_option options[] = {
     {.name = "worst", .type = INK_OPTION_INT, .metavar = "N", .fallback = "20", .max = 500,
      .help = "show that many of the worst mistakes"},
     {.name = "threads", .type = INK_OPTION_INT, .metavar = "N", .fallback = "0", .max = 256,
-     .help = "compute on that many threads, 0 = all cores"},
+     .help = "compute on that many threads, 0 = as INKLING_THREADS says, else all cores"},
     {.name = "precision", .type = INK_OPTION_CHOICE, .choices = "f32|bf16|auto", .fallback = "f32",
      .help = "what layers multiply: bf16 has 8 significant bits; auto = bf16 where it is faster"},
     {.name = "engine", .type = INK_OPTION_CHOICE, .choices = "fast|reference", .fallback = "fast",

@@ -16,7 +16,7 @@ static const struct ink_option options[] = {
      .help = "ask every request for this bearer token; or the variable INKLING_TOKEN"},
     {.name = "open", .type = INK_OPTION_FLAG, .help = "answer other machines without a token"},
     {.name = "threads", .type = INK_OPTION_INT, .metavar = "N", .fallback = "0", .max = 64,
-     .help = "answer on that many threads, 0 = all cores"},
+     .help = "answer on that many threads, 0 = 2 to 8: as INKLING_THREADS says, else one a core"},
     {.name = "model", .type = INK_OPTION_TEXT, .metavar = "NAME", .kind = INK_WORD_MODEL,
      .help = "serve this network instead of the current one: NAME[:VERSION] or a file"},
     {.name = "model-name", .type = INK_OPTION_TEXT, .metavar = "NAME",

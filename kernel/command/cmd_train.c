@@ -105,6 +105,9 @@ load_start(struct run *run, struct ink_err *err)
                         model.name);
     if (ink_args_flag(run->args, "continue"))
         record = *ink_snapshot_record(model.snapshot);
+    status = ink_train_config_pin(&run->all, model.version, err);
+    if (status != INK_OK)
+        return status;
     ink_train_options_print(run->given, &command);
     (void)snprintf(record.name, sizeof(record.name), "%s", name ? name : model.name);
     (void)snprintf(record.command, sizeof(record.command), "%s", ink_buf_text(&command));

@@ -57,7 +57,7 @@ struct ink_option {
     const char *metavar;     /* "N", "FILE"; NULL for flags and choices */
     const char *fallback;    /* the value's text when it is not given; NULL = none */
     double min, max;         /* numbers only */
-    const char *choices;     /* "adam|adamw|sgd" */
+    const char *choices;     /* "adam|adamw|sgd"; of a text: words that are offered beside others */
     enum ink_word_kind kind; /* of the value */
     const char *help;        /* one line, no full stop */
 };

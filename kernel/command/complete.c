@@ -271,10 +271,9 @@ offer_kind(struct place *place, enum ink_word_kind kind)
 static void
 offer_value(struct place *place, const struct ink_option *option)
 {
-    if (option->type == INK_OPTION_CHOICE)
+    if (option->choices)
         offer_choices(place, option->choices, "choice");
-    else
-        offer_kind(place, option->kind);
+    offer_kind(place, option->kind);
 }
 
 /* ---- where the cursor is ---- */

@@ -351,7 +351,7 @@ option_to_json(const struct ink_option *option)
         ink_json_set_double(json, "min", option->min);
         ink_json_set_double(json, "max", option->max);
     }
-    if (option->choices) {
+    if (option->type == INK_OPTION_CHOICE) {
         struct ink_json *choices = ink_json_array();
 
         for (const char *at = option->choices; *at;) {

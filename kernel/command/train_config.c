@@ -395,6 +395,26 @@ ink_train_config_resume(const struct ink_args *given, const char *kept, struct i
     return INK_OK;
 }
 
+enum ink_status
+ink_train_config_pin(struct ink_args *args, int version, struct ink_err *err)
+{
+    INK_CLEANUP(ink_buf_fini) struct ink_buf pinned = {0};
+    char *text;
+    size_t i = 0;
+
+    while (strcmp(args->command->option[i].name, "model") != 0)
+        i++;
+    if (version == 0 || !args->value[i] || strpbrk(args->value[i], ":./"))
+        return INK_OK;
+    ink_buf_printf(&pinned, "%s:%d", args->value[i], version);
+    text = ink_buf_take(&pinned);
+    if (!text)
+        return ink_fail(err, INK_NOMEM, "out of memory");
+    free(args->value[i]);
+    args->value[i] = text;
+    return INK_OK;
+}
+
 /* ---- writing ---- */
 
 static void

@@ -31,6 +31,11 @@ INK_MUST_CHECK enum ink_status ink_train_config_merge(const struct ink_args *giv
                                                       struct ink_args *out_args,
                                                       struct ink_err *err);
 
+/* Say which version --model took, "last:3" for "last": another one may be the newest later on.
+ * Errors: INK_NOMEM. */
+INK_MUST_CHECK enum ink_status ink_train_config_pin(struct ink_args *args, int version,
+                                                    struct ink_err *err);
+
 /*
  * Write every option that decides what comes out, beside the weights: x.json for x.safetensors.
  * Given to --config it is the same run to the bit. What says where results go is left out.

@@ -22,6 +22,7 @@ const struct ink_option ink_train_option[] = { /* as many as the header says */
      .help = "take the options that are not given from a JSON object: {\"epochs\": 3, ...}; "
              "--save writes one"},
     {.name = "validation", .type = INK_OPTION_TEXT, .metavar = "N|DATA", .fallback = "test",
+     .choices = "test|none", .kind = INK_WORD_DATA,
      .help = "measure after each epoch on: 'test', the test half; a number of training pictures "
              "held out, the last of each data set; a data set; 'none'"},
     {.name = "epochs", .type = INK_OPTION_INT, .metavar = "N", .fallback = "5", .min = 1, .max = 1000,
@@ -63,7 +64,7 @@ const struct ink_option ink_train_option[] = { /* as many as the header says */
      .help = "pull of the weights towards zero"},
     {.name = "label-smoothing", .type = INK_OPTION_REAL, .metavar = "X", .fallback = "0", .max = 0.9,
      .help = "share of the truth that is spread over all digits"},
-    {.name = "class-weights", .type = INK_OPTION_TEXT, .metavar = "X,...",
+    {.name = "class-weights", .type = INK_OPTION_TEXT, .metavar = "X,...", .choices = "balanced",
      .help = "how much pictures of 0, 1, ... 9 count, ten numbers, 0 to 1000; 'balanced': digits "
              "that are rare count more"},
     {.name = "average", .type = INK_OPTION_REAL, .metavar = "DECAY", .fallback = "0", .max = 0.99999,
@@ -93,7 +94,7 @@ const struct ink_option ink_train_option[] = { /* as many as the header says */
     {.name = "seed", .type = INK_OPTION_INT, .metavar = "N", .fallback = "1", .max = 1e15,
      .help = "the same seed, data and thread count give the same weights to the bit"},
     {.name = "threads", .type = INK_OPTION_INT, .metavar = "N", .fallback = "0", .max = 256,
-     .help = "compute on that many threads, 0 = all cores"},
+     .help = "compute on that many threads, 0 = as INKLING_THREADS says, else all cores"},
     {.name = "name", .type = INK_OPTION_TEXT, .metavar = "NAME",
      .help = "call the network so, instead of after its architecture"},
     {.name = "save", .type = INK_OPTION_TEXT, .metavar = "FILE", .kind = INK_WORD_FILE,

@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/threads.h"
 #include "kernel/http/routes.h"
 #include "kernel/http/transport.h"
 #include "kernel/http/worker.h"
@@ -89,13 +89,11 @@ copy_options(struct ink_server *server, const struct ink_server_options *options
 static int
 thread_count(int wanted)
 {
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    int usual = ink_threads_default();
 
     if (wanted > 0)
         return wanted;
-    return processors < THREADS_MIN   ? THREADS_MIN
-           : processors > THREADS_MAX ? THREADS_MAX
-                                      : (int)processors;
+    return usual < THREADS_MIN ? THREADS_MIN : usual > THREADS_MAX ? THREADS_MAX : usual;
 }
 
 static struct ink_connection_deadlines

@@ -7,7 +7,6 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -170,11 +169,8 @@ ink_pool_create(int threads, struct ink_pool **out_pool, struct ink_err *err)
     if (threads < 0 || threads > INK_POOL_THREAD_MAX)
         return ink_fail(err, INK_BADARG, "%d threads, expected 0 to %d", threads,
                         INK_POOL_THREAD_MAX);
-    if (threads == 0) {
-        long cores = sysconf(_SC_NPROCESSORS_ONLN);
-
-        threads = cores < 1 ? 1 : cores > INK_POOL_THREAD_MAX ? INK_POOL_THREAD_MAX : (int)cores;
-    }
+    if (threads == 0)
+        threads = ink_threads_default();
     pool = calloc(1, sizeof(*pool));
     if (!pool)
         return ink_fail(err, INK_NOMEM, "no memory for a thread pool");

@@ -13,12 +13,13 @@
  */
 
 #include "base/status.h"
+#include "base/threads.h"
 
-enum { INK_POOL_THREAD_MAX = 256 };
+enum { INK_POOL_THREAD_MAX = INK_THREADS_MAX };
 
 struct ink_pool;
 
-/* threads: 1..INK_POOL_THREAD_MAX including the caller's own; 0 = as many as cores. */
+/* threads: 1..INK_POOL_THREAD_MAX including the caller's own; 0 = ink_threads_default. */
 INK_MUST_CHECK enum ink_status ink_pool_create(int threads, struct ink_pool **out_pool,
                                                struct ink_err *err);
 void ink_pool_destroy(struct ink_pool **pool);

@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include "base/threads.h"
 #include "model/parallel/parallel.h"
 
 /* One sum, in the order that MPI keeps to, handed to all: MPI_Allreduce may differ in last bits. */
@@ -49,14 +50,17 @@ ink_parallel_is_built(void)
     return true;
 }
 
-/* mpirun gives each process cores of its own, or leaves all to all of them. */
+/* As many as INKLING_THREADS says; else mpirun gives each process cores of its own, or leaves all
+ * to all of them. */
 static int
 thread_count(int local_size)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     cpu_set_t allowed;
-    int own;
+    int own = ink_threads_wanted();
 
+    if (own > 0)
+        return own;
     if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0)
         return 1;
     own = CPU_COUNT(&allowed);

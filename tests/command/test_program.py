@@ -226,6 +226,27 @@ class Numbers(Program):
         self.assertEqual((code, out), (64, ''))
         self.assertIn("INKLING_CPU: 'abacus'", err)
 
+    def test_threads(self):
+        """INKLING_THREADS says on how many to compute where --threads does not."""
+        def used(value, *words):
+            code, _, err = self.run_it('train', '--model', 'softmax', '--data', 'tiny.jsonl', '--epochs', '1', '--save', 'w.safetensors', *words,
+                                       env={**self.env, 'INKLING_THREADS': value})
+            self.assertEqual(code, 0, err)
+            with open(os.path.join(self.path, 'w.json'), encoding='utf-8') as config:
+                return json.load(config)['threads']
+
+        every = used('')  # set to nothing is not set
+        self.assertEqual(used('0'), every)
+        self.assertEqual(used('3'), 3)
+        self.assertEqual(used('256', '--threads', '2'), 2)
+        self.assertEqual(used('3', '--threads', '0'), 3)
+        self.assertEqual(self.run_it('evaluate', '--data', 'tiny.jsonl', env={**self.env, 'INKLING_THREADS': '1'})[0], 0)
+        for value in ('-1', '257', 'two', '1.5', ' 2', '2x', '99999999999999999999'):
+            code, out, err = self.run_it('predict', 'one.png', env={**self.env, 'INKLING_THREADS': value})
+            self.assertEqual((code, out), (64, ''), value)
+            self.assertIn('INKLING_THREADS: ', err)
+        self.assertIn('INKLING_THREADS', self.good('train', '--help'))
+
     def test_engine(self):
         """The reference gives the same answer, says so."""
         self.write('one.png', png(200, 200, a_one))

@@ -267,6 +267,22 @@ class Configurations(Program):
         options = set(re.findall(r'(?m)^  --([\w-]+)', help_text))
         self.assertLessEqual(set(config), options)
 
+    def test_again_from_the_store(self):
+        """What --model took is said with its version: the newest one is another when it is done again."""
+        self.good(*self.WORDS, '--epochs', '1')
+        self.good(*self.WORDS, '--model', 'last', '--continue', '--epochs', '1', '--save', 'a.safetensors')
+        self.good(*self.WORDS, '--epochs', '2', '--seed', '5')
+        self.good('train', '--config', 'a.json', '--save', 'b.safetensors')
+        self.assertEqual(self.weights('a.safetensors'), self.weights('b.safetensors'))
+        for name in ('a', 'b'):
+            with open(os.path.join(self.path, f'{name}.json'), encoding='utf-8') as file:
+                self.assertEqual(json.load(file)['model'], 'last:1')
+        self.good('train', '--config', 'a.json')  # without --save: kept like any other, and nothing beside it
+        store = os.path.join(self.path, 'store/last')
+        self.assertEqual([sorted(os.listdir(os.path.join(store, version))) for version in sorted(os.listdir(store))],
+                         [['model.safetensors']] * 3)
+        self.assertEqual(self.numbers('model', 'describe', 'last')['record']['command'], 'train --config a.json')
+
     def test_one_line_for_a_mistake(self):
         for text, message in (
                 ({'epochs': 'two'}, 'mine.json: epochs: got "two", expected a whole number, 1 to 1000'),

@@ -39,17 +39,17 @@ class Mpi(Program):
         worst = max(abs(a - b) for name in one for a, b in zip(one[name][1], other[name][1]))
         self.assertLessEqual(worst, tolerance)
 
-    def check(self, arch, *options, counts=(2,)):
-        """Two threads or two processes, 300 steps."""
+    def check(self, arch, *options, counts=(2,), tolerance=1e-5):
+        """Threads or as many processes, 300 steps."""
         common = [*TRAIN, '--model', arch, '--epochs', '50', '--batch', '16', '--lr', '0.002', *options]
-        self.good(*common, '--threads', '2', '--save', 'alone.safetensors')
         for count in counts:
             with self.subTest(arch, processes=count):
+                self.good(*common, '--threads', str(count), '--save', 'alone.safetensors')
                 code, out, err = self.run_ranks(count, *common, '--threads', '1', '--save', 'together.safetensors', '--json')
                 self.assertEqual(code, 0, err)
                 told = json.loads(out)  # one process speaks
                 self.assertEqual(told['model']['name'], os.path.basename(arch).split('.')[0])
-                self.assert_same('alone.safetensors', 'together.safetensors', 1e-5)
+                self.assert_same('alone.safetensors', 'together.safetensors', tolerance)
 
     def test_dense(self):
         self.check('softmax', counts=(1, 2, 3))
@@ -57,9 +57,21 @@ class Mpi(Program):
     def test_convolution(self):
         self.check('conv1')
 
-    def test_batch_norm_dropout_augmentation(self):
+    def test_bf16(self):
+        """A sum's last bit can turn a rounding to 8 bits: further apart than in floats, but no more than that."""
+        code, _, err = self.run_it(*TRAIN, '--model', 'softmax', '--epochs', '1', '--precision', 'bf16')
+        if code == 69:
+            self.skipTest(err.strip())
+        self.write_norm()
+        for arch in ('softmax', 'conv1', 'norm.arch'):
+            self.check(arch, '--precision', 'bf16', counts=(2, 3), tolerance=1e-3)
+
+    def write_norm(self):
         self.write('norm.arch', 'image: input 1x28x28\nconv1: conv 4 5x5 stride=2 bias=no\nbn1: batchnorm\nrelu1: relu\n'
                                 'pool1: maxpool 2x2\nflat: flatten\ndrop1: dropout 0.25\ndense1: dense 10\n')
+
+    def test_batch_norm_dropout_augmentation(self):
+        self.write_norm()
         self.check('norm.arch', '--optimizer', 'sgd', '--augment', 'light', '--average', '0.9', '--weight-decay', '0.001')
 
     def test_more_processes_than_pictures(self):

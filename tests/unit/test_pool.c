@@ -102,6 +102,36 @@ thread_counts_have_a_range(void **state)
     assert_true(ink_pool_thread_count(all) >= 1);
 }
 
+static void
+the_environment_says_how_many(void **state)
+{
+    static const char *const wrong[] = {"-1", "257", "two", "1.5", " 2", "2x"};
+    int usual = ink_threads_default();
+    struct ink_err err;
+
+    (void)state;
+    for (int wanted = 0; wanted <= 3; wanted++) {
+        INK_CLEANUP(ink_pool_destroy) struct ink_pool *pool = NULL;
+        char text[16];
+
+        (void)snprintf(text, sizeof(text), "%d", wanted);
+        assert_int_equal(setenv("INKLING_THREADS", text, 1), 0);
+        assert_ok(ink_threads_check(&err), &err);
+        assert_int_equal(ink_threads_wanted(), wanted);
+        assert_ok(ink_pool_create(0, &pool, &err), &err);
+        assert_int_equal(ink_pool_thread_count(pool), wanted > 0 ? wanted : usual);
+    }
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        assert_int_equal(setenv("INKLING_THREADS", wrong[i], 1), 0);
+        assert_fails(INK_BADARG, "INKLING_THREADS: ", ink_threads_check(&err), &err);
+        assert_int_equal(ink_threads_default(), usual);
+    }
+    assert_int_equal(setenv("INKLING_THREADS", "", 1), 0);
+    assert_ok(ink_threads_check(&err), &err);
+    assert_int_equal(ink_threads_wanted(), 0);
+    assert_int_equal(unsetenv("INKLING_THREADS"), 0);
+}
+
 int
 main(void)
 {
@@ -109,6 +139,7 @@ main(void)
         cmocka_unit_test(every_thread_works_once_a_run),
         cmocka_unit_test(nobody_passes_a_barrier_alone),
         cmocka_unit_test(thread_counts_have_a_range),
+        cmocka_unit_test(the_environment_says_how_many),
     };
 
     return cmocka_run_group_tests_name("pool", tests, NULL, NULL);
