@@ -51,7 +51,7 @@ ASSETS := $(sort build/gen/webui/inkling.js $(wildcard model/zoo/*.arch model/zo
 SIMD := baseline $(if $(filter x86_64 amd64,$(shell uname -m)),avx2 avx512)
 SIMD_SRC := $(sort $(filter-out model/kernels/simd_bf16%,$(wildcard model/kernels/simd*.c)))
 SIMD_OBJ = $(foreach isa,$(SIMD),$(SIMD_SRC:model/kernels/%.c=$B/model/kernels/$(isa)/%.o)) \
-           $(if $(filter avx512,$(SIMD)),$B/model/kernels/avx512bf16/simd_bf16.o $B/model/kernels/avx512bf16/simd_bf16_pooled.o)
+           $(if $(filter avx512,$(SIMD)),$(patsubst model/kernels/%.c,$B/model/kernels/avx512bf16/%.o,$(wildcard model/kernels/simd_bf16*.c)))
 SIMD_FLAGS := -O3 -Wno-unknown-pragmas -ffp-contract=fast -fno-math-errno -fno-trapping-math
 SIMD_FLAGS.avx2 := -mavx2 -mfma
 SIMD_FLAGS.avx512 := -mavx512f -mavx512vl -mavx512bw -mavx512dq -mfma -mprefer-vector-width=512

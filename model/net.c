@@ -354,12 +354,13 @@ plan_turned(struct ink_plan *plan, struct ink_plan_node *at, size_t size)
 
     if (at->is_bf16) {
         at->forward_at = plan->turned_size;
-        plan->turned_size += ink_bf16_weight_size(&at->conv);
+        plan->turned_size +=
+            is_dense ? panels(at->weight_size / 2) : ink_bf16_weight_size(&at->conv);
     }
-    if (!at->needs_gradient || (is_dense && !at->is_bf16))
+    if (!at->needs_gradient || is_dense)
         return;
     at->turned_at = plan->turned_size;
-    plan->turned_size += is_dense ? panels(size / 2) : size;
+    plan->turned_size += size;
 }
 
 static void

@@ -69,8 +69,9 @@ struct ink_plan_node {
     size_t tiled_at, tiled_size;   /* the same weights as tiles want them; size 0: no tiles */
     size_t bias_at;                /* [panels][16]; batch norm: shift */
     size_t statistic_at;           /* batch norm: mean, then variance, each [panels][16] */
-    size_t turned_at;              /* in the turned weights; not of a dense layer in float */
-    size_t forward_at;             /* bf16, training: forward weights, among the turned ones */
+    size_t turned_at;              /* in the turned weights; not of a dense layer */
+    size_t forward_at;             /* bf16, training: forward weights, among the turned ones; a
+                                      dense layer's are those of the way back too */
     size_t value_at, gradient_at;  /* in the workspace, in floats a picture */
     size_t place_at;               /* in the workspace's bytes a picture: pool winners, dropout */
     size_t own_at;                 /* pooled conv, floats in the workspace's pooled */
@@ -194,10 +195,17 @@ void ink_plan_pack(const struct ink_plan *plan, const struct ink_snapshot *snaps
 /* Unpack node `index` of a block; any out may be NULL. Not for INK_USE_ANSWER. */
 void ink_plan_unpack(const struct ink_plan *plan, const float *block, int index, float *out_weights,
                      float *out_biases, float *out_statistics);
-/* The convolutions' weights as the way back wants them, those in bf16 also as forward does; part of
- * `parts` of the work, for as many threads. */
+/* The convolutions' weights as the way back wants them, those in bf16 also as forward does, and the
+ * dense ones that are multiplied in bf16, rounded; part of `parts` of the work, for as many
+ * threads. */
 void ink_plan_turn(const struct ink_plan *plan, const struct ink_kernels *kernels,
                    const float *block, float *turned, int part, int parts);
+/* Of it only the convolutions, or the dense weights among parameters from..to - 1, for those who
+ * change these one after the other: a pass over all of them is a pass through memory. */
+void ink_plan_turn_convs(const struct ink_plan *plan, const struct ink_kernels *kernels,
+                         const float *block, float *turned, int part, int parts);
+void ink_plan_round_dense(const struct ink_plan *plan, const struct ink_kernels *kernels,
+                          const float *block, float *turned, size_t from, size_t to);
 
 /* Where a node's output for picture `picture` is, [at->kept]; node 0's are the pixels, to be
  * filled. */

@@ -60,7 +60,7 @@ ink_bf16_plan_scratch(struct ink_plan *plan, const struct ink_plan_node *at)
     size_t outs = even(ink_channels_of(at->out));
 
     if (at->node->op == INK_OP_DENSE) {
-        plan->rounded_each = largest(plan->rounded_each, largest(ink_shape_count(at->in), outs));
+        plan->rounded_each = largest(plan->rounded_each, even(ink_shape_count(at->in)));
         return;
     }
     plan->rounded_size = largest(plan->rounded_size, padded_count(at));
@@ -91,6 +91,12 @@ forward_weights(const struct ink_run *run, const struct ink_plan_node *at)
 {
     return (const uint16_t *)(run->plan->use == INK_USE_TRAIN ? run->turned + at->forward_at
                                                               : run->block + at->weight_at);
+}
+
+const uint16_t *
+ink_bf16_dense_copy(const struct ink_run *run, const struct ink_plan_node *at)
+{
+    return (const uint16_t *)(run->turned + at->forward_at);
 }
 
 bool
@@ -181,12 +187,23 @@ ink_bf16_run_dense(const struct ink_run *run, const struct ink_plan_node *at, co
                    float *y)
 {
     const struct ink_bf16 *bf16 = run->kernels->bf16;
+    const float *bias = at->has_bias ? run->block + at->bias_at : NULL;
+    size_t pictures = (size_t)run->count, inputs = ink_shape_count(at->in);
+    const struct ink_dense form = {pictures, inputs, ink_channels_of(at->out), 0};
     struct ink_conv conv = at->conv;
+    uint16_t *rounded = run->workspace->rounded;
 
     conv.in_width = conv.out_width = run->count;
-    bf16->round((size_t)run->count * ink_shape_count(at->in), x, run->workspace->rounded);
-    bf16->conv(&conv, run->workspace->rounded, forward_weights(run, at),
-               at->has_bias ? run->block + at->bias_at : NULL, at->has_relu, false, y);
+    if (at->is_packed_bf16 || inputs % 2 == 0)
+        bf16->round(pictures * inputs, x, rounded);
+    for (size_t n = 0; n < pictures && !at->is_packed_bf16 && inputs % 2 > 0; n++) {
+        bf16->round(inputs, x + n * inputs, rounded + n * (inputs + 1));
+        rounded[n * (inputs + 1) + inputs] = 0;
+    }
+    if (at->is_packed_bf16)
+        bf16->conv(&conv, rounded, forward_weights(run, at), bias, at->has_relu, false, y);
+    else
+        bf16->dense(&form, rounded, ink_bf16_dense_copy(run, at), bias, at->has_relu, y);
 }
 
 /* ---- backward ---- */
@@ -226,23 +243,6 @@ ink_bf16_run_input_back(const struct ink_run *run, const struct ink_plan_node *a
     run->kernels->bf16->conv(&turned, run->workspace->rounded,
                              (const uint16_t *)(run->turned + at->turned_at), NULL, false,
                              at->adds[0], dx);
-}
-
-void
-ink_bf16_run_dense_back(const struct ink_run *run, const struct ink_plan_node *at, const float *dy,
-                        float *dx)
-{
-    const struct ink_bf16 *bf16 = run->kernels->bf16;
-    size_t outs = ink_channels_of(at->out);
-    struct ink_conv turned = at->turned;
-
-    turned.in_width = turned.out_width = run->count;
-    turned.in_channels = (int)even(outs);
-    memset(run->workspace->rounded, 0, (size_t)run->count * even(outs) * sizeof(uint16_t));
-    for (size_t n = 0; n < (size_t)run->count; n++)
-        bf16->round(outs, dy + n * outs, run->workspace->rounded + n * even(outs));
-    bf16->conv(&turned, run->workspace->rounded, (const uint16_t *)(run->turned + at->turned_at),
-               NULL, false, at->adds[0], dx);
 }
 
 /* ---- weights, once a step ---- */

@@ -8,8 +8,10 @@
  * Activations and gradients stay float in the workspace; a picture is rounded
  * when a layer reads it, together with the padding that it is copied for anyway.
  * The parameters of a plan for training stay float too: what forward and
- * backward multiply is made of them once a step, by ink_plan_turn. A plan for
- * answering has its weights as forward wants them, and no others.
+ * backward multiply is made of them once a step, a convolution's by
+ * ink_plan_turn_convs, a dense layer's, one copy for both ways, by who steps on
+ * its weights. A plan for answering has its weights as forward wants them, and
+ * no others.
  *
  * Threads  as model/net_run.h
  */
@@ -44,8 +46,9 @@ void ink_bf16_run_blank(const struct ink_run *run, const struct ink_plan_node *a
                         const struct ink_conv *one, const float *patch, float *y);
 void ink_bf16_run_dense(const struct ink_run *run, const struct ink_plan_node *at, const float *x,
                         float *y);
-void ink_bf16_run_dense_back(const struct ink_run *run, const struct ink_plan_node *at,
-                             const float *dy, float *dx);
+
+/* A dense layer's weights in training, [panels][inputs][16] as in float. */
+const uint16_t *ink_bf16_dense_copy(const struct ink_run *run, const struct ink_plan_node *at);
 
 /* Weights forward, and with is_back turned around; part[0] of part[1] parts. */
 void ink_bf16_turn(const struct ink_bf16 *bf16, const struct ink_plan_node *at, bool is_back,

@@ -7,10 +7,10 @@
 #include "model/net_bf16.h"
 
 enum {
-    BLOCK_INPUTS = 448,          /* way back: inputs computed before they are turned around */
-    SLICE_PANELS = 8,            /* and panels summed over at once: a tile's gradients stay in L1 */
-    TILE_INPUTS = 112,           /* weights' gradients: inputs of a tile, and outputs */
-    TILE_OUTPUTS = 2 * INK_PANEL /* of a mini-batch of 128, its numbers are in L1 too */
+    BLOCK_INPUTS = 224,          /* way back: inputs computed before they are turned around */
+    STRIP_INPUTS = 448,          /* weights' gradients: inputs that are gathered at once, */
+    TILE_INPUTS = 112,           /* and those of a tile, and its outputs: of a mini-batch */
+    TILE_OUTPUTS = 2 * INK_PANEL /* of 128 the outputs' gradients stay in the first-level cache */
 };
 
 static size_t
@@ -27,31 +27,35 @@ panels(size_t count)
 
 /* ---- forward ---- */
 
+/* What kernels see of a layer. */
+static struct ink_dense
+form_of(const struct ink_plan_node *at, size_t pictures)
+{
+    return (struct ink_dense){.pictures = pictures,
+                              .inputs = ink_shape_count(at->in),
+                              .outputs = ink_channels_of(at->out)};
+}
+
 void
 ink_run_dense(const struct ink_run *run, const struct ink_plan_node *at, const float *x, float *y)
 {
     const float *weights = run->block + at->weight_at;
     const float *bias = at->has_bias ? run->block + at->bias_at : NULL;
-    struct ink_conv conv = at->conv;
+    const struct ink_dense form = form_of(at, (size_t)run->count);
 
-    if (at->is_bf16) {
+    if (at->is_bf16)
         ink_bf16_run_dense(run, at, x, y);
-        return;
-    }
-    conv.in_width = conv.out_width = run->count;
-    if (run->count == 1)
-        run->kernels->dense_one(&conv, x, weights, bias, at->has_relu, y);
+    else if (run->count == 1)
+        run->kernels->dense_one(&at->conv, x, weights, bias, at->has_relu, y);
     else
-        run->kernels->conv(&conv, x, weights, bias, at->has_relu, y);
+        run->kernels->dense(&form, x, weights, bias, at->has_relu, y);
 }
 
 /* ---- backward to the inputs ----
  *
- * dx = dy w reads the weights as they lie: a panel's 16 outputs are behind each
- * other for every input. So the weights are taken as a picture with a pixel for
- * each input, 16 channels and a row a panel; the gradients, turned around, as
- * the weights of a convolution of that picture, with an output channel for each
- * picture of the batch. What comes out is turned back.
+ * dx = dy w reads the weights as they lie, where a panel's 16 outputs are behind
+ * each other for every input: one number of them times a vector of pictures. So
+ * the gradients are turned around first, and what comes out is turned back.
  */
 
 size_t
@@ -59,60 +63,48 @@ ink_dense_scratch_size(const struct ink_plan *plan, size_t pictures)
 {
     if (plan->use != INK_USE_TRAIN || plan->dense_size == 0)
         return 0;
-    return panels(pictures) * (plan->dense_size + BLOCK_INPUTS) + INK_KERNEL_SLACK;
+    return panels(pictures) * (plan->dense_size + BLOCK_INPUTS) + plan->dense_size * INK_PANEL +
+           INK_KERNEL_SLACK;
 }
 
-/* dy[pictures][outputs] as [slices][panels of pictures][outputs of the slice][16]. */
+/* dy[pictures][outputs] as [panels of pictures][outputs, in panels][16], in bf16 in pairs of
+ * outputs; `spare` is a panel's room. */
 static void
 turn_gradients(const struct ink_run *run, const struct ink_plan_node *at, const float *dy,
-               float *turned)
+               float *turned, float *spare)
 {
-    size_t outputs = ink_channels_of(at->out), all = ink_panel_channels(at);
+    size_t outputs = ink_channels_of(at->out), size = ink_panel_channels(at) * INK_PANEL;
     size_t pictures = (size_t)run->count;
 
-    for (size_t first = 0; first < all; first += (size_t)SLICE_PANELS * INK_PANEL) {
-        size_t size = least((size_t)SLICE_PANELS * INK_PANEL, all - first);
-        size_t real = least(size, outputs - first);
+    for (size_t n = 0; n < pictures; n += INK_PANEL) {
+        const struct ink_transpose form = {.rows = least(INK_PANEL, pictures - n),
+                                           .columns = outputs,
+                                           .from_step = outputs,
+                                           .to_step = INK_PANEL};
+        float *to = at->is_bf16 ? spare : turned + n / INK_PANEL * size;
 
-        for (size_t n = 0; n < pictures; n += INK_PANEL, turned += size * INK_PANEL) {
-            const struct ink_transpose form = {.rows = least(INK_PANEL, pictures - n),
-                                               .columns = real,
-                                               .from_step = outputs,
-                                               .to_step = INK_PANEL};
-
-            memset(turned, 0, size * INK_PANEL * sizeof(*turned));
-            run->kernels->transpose(&form, dy + n * outputs + first, turned);
-        }
+        memset(to, 0, size * sizeof(*to));
+        run->kernels->transpose(&form, dy + n * outputs, to);
+        if (at->is_bf16)
+            run->kernels->bf16->pair_rows(size / INK_PANEL, INK_PANEL, to,
+                                          (uint16_t *)turned + n / INK_PANEL * size);
     }
 }
 
-/* The gradients of inputs first..first + count for all pictures: out[inputs][pictures]. */
+/* The gradients of `count` inputs from `first` on, of all pictures. */
 static void
 backward_inputs(const struct ink_run *run, const struct ink_plan_node *at, size_t first,
-                size_t count, float *out)
+                size_t count, const float *turned, float *out)
 {
-    const float *turned = run->workspace->dense;
-    size_t inputs = ink_shape_count(at->in), panel_count = ink_panel_channels(at) / INK_PANEL;
-    size_t size = panels((size_t)run->count) * INK_PANEL; /* of a panel's turned gradients */
+    const struct ink_dense form = form_of(at, (size_t)run->count);
 
-    for (size_t panel = 0; panel < panel_count; panel += SLICE_PANELS) {
-        const float *weights = run->block + at->weight_at + (panel * inputs + first) * INK_PANEL;
-        const struct ink_conv conv = {
-            .in_width = (int)inputs,
-            .in_channels = INK_PANEL,
-            .out_channels = run->count,
-            .kernel_height = (int)least(SLICE_PANELS, panel_count - panel),
-            .kernel_width = 1,
-            .stride = 1,
-            .out_height = 1,
-            .out_width = (int)count,
-        };
-
-        if (panel == 0)
-            run->kernels->conv(&conv, weights, turned, NULL, false, out);
-        else
-            run->kernels->conv_add(&conv, weights, turned + panel * size, out);
-    }
+    if (at->is_bf16)
+        run->kernels->bf16->dense_back(&form, count,
+                                       ink_bf16_dense_copy(run, at) + first * INK_PANEL,
+                                       (const uint16_t *)turned, out);
+    else
+        run->kernels->dense_back(&form, count, run->block + at->weight_at + first * INK_PANEL,
+                                 turned, out);
 }
 
 void
@@ -120,25 +112,22 @@ ink_run_dense_back(const struct ink_run *run, const struct ink_plan_node *at, co
                    float *dx)
 {
     size_t inputs = ink_shape_count(at->in), pictures = (size_t)run->count;
-    float *block = run->workspace->dense + panels(pictures) * ink_panel_channels(at);
+    float *turned = run->workspace->dense;
+    float *block = turned + panels(pictures) * ink_panel_channels(at);
 
     ink_run_bias_back(run, at, dy);
     if (!dx)
         return;
-    if (at->is_bf16) {
-        ink_bf16_run_dense_back(run, at, dy, dx);
-        return;
-    }
-    turn_gradients(run, at, dy, run->workspace->dense);
+    turn_gradients(run, at, dy, turned, block + panels(pictures) * BLOCK_INPUTS);
     for (size_t first = 0; first < inputs && !ink_run_is_cancelled(run); first += BLOCK_INPUTS) {
         size_t count = least(BLOCK_INPUTS, inputs - first);
         const struct ink_transpose form = {.rows = count,
                                            .columns = pictures,
-                                           .from_step = pictures,
+                                           .from_step = panels(pictures),
                                            .to_step = inputs,
                                            .is_added = at->adds[0]};
 
-        backward_inputs(run, at, first, count, block);
+        backward_inputs(run, at, first, count, turned, block);
         run->kernels->transpose(&form, block, dx + first);
     }
 }
@@ -150,14 +139,21 @@ ink_dense_job_size(const struct ink_plan *plan, size_t pictures)
 {
     if (plan->dense_size == 0)
         return 0;
-    return pictures * (2 * TILE_INPUTS + plan->dense_size) + (size_t)TILE_INPUTS * TILE_OUTPUTS +
+    return pictures * (2 * STRIP_INPUTS + plan->dense_size) + (size_t)TILE_INPUTS * TILE_OUTPUTS +
            4 * INK_KERNEL_SLACK;
 }
 
-/* Columns first..first + count of a node's numbers in all shares, packed to [pictures][count]. */
+/* Where a job's numbers are: in bf16 dy and x_pairs are pairs of pictures. */
+struct strip {
+    size_t pictures, first, inputs; /* of the layer's inputs, those from `first` on */
+    float *dy, *x, *result;
+    uint16_t *x_pairs;
+};
+
+/* Columns first..first + count of a node's numbers in all shares, packed to [pictures][to_step]. */
 static void
 pack_columns(const struct ink_dense_job *job, int index, bool is_gradient, size_t first,
-             size_t count, float *out)
+             size_t count, size_t to_step, float *out)
 {
     size_t size = ink_shape_count(job->plan->node[index].out);
 
@@ -166,87 +162,79 @@ pack_columns(const struct ink_dense_job *job, int index, bool is_gradient, size_
         const float *from = is_gradient ? ink_net_gradient(job->plan, share, index, 0)
                                         : ink_net_value(job->plan, share, index, 0);
 
-        for (int n = 0; n < share->count; n++, out += count, from += size)
+        for (int n = 0; n < share->count; n++, out += to_step, from += size) {
             memcpy(out, from + first, count * sizeof(*out));
+            memset(out + count, 0, (to_step - count) * sizeof(*out));
+        }
     }
 }
-
-/* The numbers of one tile, packed; in bf16 as pairs of pictures. */
-struct tile {
-    float *dy, *x, *result;
-    uint16_t *x_pairs;
-};
-
 static void
-pack_gradients(const struct ink_dense_job *job, int index, size_t pictures, const struct tile *tile)
+pack_gradients(const struct ink_dense_job *job, int index, const struct strip *strip)
 {
     const struct ink_plan_node *at = &job->plan->node[index];
     size_t outputs = ink_channels_of(at->out);
 
     for (size_t o = 0; o < outputs; o += TILE_OUTPUTS) {
-        size_t count = least(TILE_OUTPUTS, outputs - o);
-        float *to = tile->dy + o * pictures;
+        size_t count = least(TILE_OUTPUTS, outputs - o), lanes = panels(count);
+        float *to = strip->dy + o * strip->pictures;
 
-        pack_columns(job, index, true, o, count, at->is_bf16 ? tile->x : to);
+        pack_columns(job, index, true, o, count, lanes, at->is_bf16 ? strip->x : to);
         if (at->is_bf16)
-            job->kernels->bf16->pair_rows(pictures, count, tile->x, (uint16_t *)to);
+            job->kernels->bf16->pair_rows(strip->pictures, lanes, strip->x, (uint16_t *)to);
     }
 }
 
-/* The gradient of the weights from `count` inputs to outputs from `o` on. */
+/* The gradients of the weights from `count` inputs of the strip, from `i` on, to the outputs from
+ * `o` on; used. */
 static void
-multiply_tile(const struct ink_dense_job *job, const struct ink_plan_node *at, size_t pictures,
-              size_t count, size_t o, const struct tile *tile)
+tile_gradients(const struct ink_dense_job *job, const struct ink_plan_node *at,
+               const struct strip *strip, size_t i, size_t o)
 {
-    const float *dy = tile->dy + o * pictures;
-    struct ink_conv conv = {
-        .in_width = (int)pictures,
-        .in_channels = (int)count,
-        .out_channels = (int)least(TILE_OUTPUTS, ink_channels_of(at->out) - o),
-        .kernel_height = 1,
-        .kernel_width = 1,
-        .stride = 1,
-        .out_height = 1,
-        .out_width = (int)pictures,
-    };
+    const float *dy = strip->dy + o * strip->pictures;
+    const struct ink_dense form = {.pictures = strip->pictures,
+                                   .inputs = least(TILE_INPUTS, strip->inputs - i),
+                                   .outputs = least(TILE_OUTPUTS, ink_channels_of(at->out) - o),
+                                   .step = strip->inputs};
+    size_t size = form.inputs * INK_PANEL, step = ink_shape_count(at->in) * INK_PANEL;
+    size_t from = at->weight_at + o / INK_PANEL * step + (strip->first + i) * INK_PANEL;
+    size_t panel_count = panels(form.outputs) / INK_PANEL;
+    struct ink_soon soon = {0};
 
-    if (!at->is_bf16) {
-        job->kernels->conv_weights(&conv, tile->x, dy, false, tile->result);
-        return;
-    }
-    conv.in_width = 1; /* a row for each pair of pictures */
-    conv.out_height = ((int)pictures + 1) / 2;
-    conv.out_width = 2;
-    job->kernels->bf16->conv_weights(&conv, tile->x_pairs, (const uint16_t *)dy, false,
-                                     tile->result);
+    for (size_t p = 0; p < panel_count && job->expect; p++)
+        job->expect(job->self, from + p * step, size, &soon);
+    if (at->is_bf16)
+        job->kernels->bf16->dense_weights(&form, strip->x_pairs + 2 * i, (const uint16_t *)dy,
+                                          &soon, strip->result);
+    else
+        job->kernels->dense_weights(&form, strip->x + i, dy, &soon, strip->result);
+    for (size_t p = 0; p < panel_count; p++)
+        job->use(job->self, from + p * step, size, strip->result + p * size);
 }
 
 static void
 node_gradients(const struct ink_dense_job *job, int index, size_t pictures)
 {
     const struct ink_plan_node *at = &job->plan->node[index];
-    size_t inputs = ink_shape_count(at->in), outputs = ink_channels_of(at->out);
+    size_t inputs = ink_shape_count(at->in), outputs = ink_channels_of(at->out), end;
     size_t tiles = (inputs + TILE_INPUTS - 1) / TILE_INPUTS;
-    struct tile tile = {.dy = job->scratch};
+    size_t part = (size_t)job->part, parts = (size_t)job->parts;
+    struct strip strip = {.pictures = pictures, .dy = job->scratch};
 
-    tile.x = tile.dy + pictures * outputs + INK_KERNEL_SLACK;
-    tile.x_pairs = (uint16_t *)(tile.x + pictures * TILE_INPUTS + INK_KERNEL_SLACK);
-    tile.result = tile.x + 2 * (pictures * TILE_INPUTS + INK_KERNEL_SLACK);
-    pack_gradients(job, index, pictures, &tile);
-    for (size_t i = tiles * (size_t)job->part / (size_t)job->parts;
-         i < tiles * ((size_t)job->part + 1) / (size_t)job->parts; i++) {
-        size_t first = i * TILE_INPUTS, count = least(TILE_INPUTS, inputs - first);
-
-        pack_columns(job, at->node->input[0], false, first, count, tile.x);
+    strip.x = strip.dy + pictures * panels(outputs) + INK_KERNEL_SLACK;
+    strip.x_pairs = (uint16_t *)(strip.x + pictures * STRIP_INPUTS + INK_KERNEL_SLACK);
+    strip.result = strip.x + 2 * (pictures * STRIP_INPUTS + INK_KERNEL_SLACK);
+    pack_gradients(job, index, &strip);
+    end = least(tiles * (part + 1) / parts * TILE_INPUTS, inputs);
+    for (strip.first = tiles * part / parts * TILE_INPUTS; strip.first < end;
+         strip.first += strip.inputs) {
+        strip.inputs = least(STRIP_INPUTS, end - strip.first);
+        pack_columns(job, at->node->input[0], false, strip.first, strip.inputs, strip.inputs,
+                     strip.x);
         if (at->is_bf16)
-            job->kernels->bf16->pair_rows(pictures, count, tile.x, tile.x_pairs);
-        for (size_t o = 0; o < outputs; o += TILE_OUTPUTS) {
-            multiply_tile(job, at, pictures, count, o, &tile);
-            for (size_t p = 0; p < panels(least(TILE_OUTPUTS, outputs - o)) / INK_PANEL; p++)
-                job->use(job->self,
-                         at->weight_at + ((o / INK_PANEL + p) * inputs + first) * INK_PANEL,
-                         count * INK_PANEL, tile.result + p * count * INK_PANEL);
-        }
+            job->kernels->bf16->pair_rows(pictures, strip.inputs, strip.x, strip.x_pairs);
+        for (size_t o = 0; o < outputs; o += TILE_OUTPUTS)
+            for (size_t i = 0; i < strip.inputs; i += TILE_INPUTS)
+                tile_gradients(job, at, &strip, i, o);
     }
 }
 

@@ -23,6 +23,9 @@
 /* The gradient of parameters from..from + count; gradient[0] is that of `from`. */
 typedef void ink_gradient_fn(void *self, size_t from, size_t count, const float *gradient);
 
+/* Which memory using the gradient of these will need, put behind what is in `soon`. */
+typedef void ink_gradient_expect_fn(void *self, size_t from, size_t count, struct ink_soon *soon);
+
 struct ink_dense_job {
     const struct ink_plan *plan;
     const struct ink_kernels *kernels;
@@ -31,6 +34,7 @@ struct ink_dense_job {
     int part, parts;                           /* which part of the weights */
     float *scratch;                            /* [ink_dense_job_size] */
     ink_gradient_fn *use;
+    ink_gradient_expect_fn *expect; /* NULL: nothing to fetch */
     void *self;
 };
 

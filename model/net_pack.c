@@ -163,23 +163,50 @@ turn_panel(const struct ink_plan_node *at, const float *weights, size_t panel, f
 }
 
 void
-ink_plan_turn(const struct ink_plan *plan, const struct ink_kernels *kernels, const float *block,
-              float *turned, int part, int parts)
+ink_plan_turn_convs(const struct ink_plan *plan, const struct ink_kernels *kernels,
+                    const float *block, float *turned, int part, int parts)
 {
     for (int i = 0; i < plan->node_count; i++) {
         const struct ink_plan_node *at = &plan->node[i];
-        bool is_back =
-            at->node->op != INK_OP_INPUT && plan->node[at->node->input[0]].needs_gradient;
+        bool is_back = i > 0 && plan->node[at->node->input[0]].needs_gradient;
         size_t count;
 
+        if (at->node->op != INK_OP_CONV)
+            continue;
         if (at->is_bf16)
             ink_bf16_turn(kernels->bf16, at, is_back && ink_bf16_is_turned(at), block, turned,
                           (const int[2]){part, parts});
-        if (at->node->op != INK_OP_CONV || !is_back || ink_bf16_is_turned(at))
+        if (!is_back || ink_bf16_is_turned(at))
             continue;
         count = panels((size_t)at->in.channels) / INK_PANEL;
         for (size_t panel = count * (size_t)part / (size_t)parts;
              panel < count * ((size_t)part + 1) / (size_t)parts; panel++)
             turn_panel(at, block + at->weight_at, panel, turned + at->turned_at);
+    }
+}
+
+void
+ink_plan_turn(const struct ink_plan *plan, const struct ink_kernels *kernels, const float *block,
+              float *turned, int part, int parts)
+{
+    size_t size = plan->parameter_size;
+
+    ink_plan_turn_convs(plan, kernels, block, turned, part, parts);
+    ink_plan_round_dense(plan, kernels, block, turned, size * (size_t)part / (size_t)parts,
+                         size * ((size_t)part + 1) / (size_t)parts);
+}
+
+void
+ink_plan_round_dense(const struct ink_plan *plan, const struct ink_kernels *kernels,
+                     const float *block, float *turned, size_t from, size_t to)
+{
+    for (int i = 0; i < plan->node_count && plan->precision == INK_PRECISION_BF16; i++) {
+        const struct ink_plan_node *at = &plan->node[i];
+        size_t first = from > at->weight_at ? from : at->weight_at;
+        size_t end = at->weight_at + at->weight_size < to ? at->weight_at + at->weight_size : to;
+
+        if (at->node->op == INK_OP_DENSE && at->is_bf16 && first < end)
+            kernels->bf16->round(end - first, block + first,
+                                 (uint16_t *)(turned + at->forward_at) + (first - at->weight_at));
     }
 }

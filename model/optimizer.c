@@ -75,6 +75,24 @@ ink_optimizer_step(const struct ink_train_options *options, int64_t step, double
     return both;
 }
 
+static void
+expect(struct ink_soon *soon, const float *numbers, struct ink_range range)
+{
+    if (numbers && soon->count < INK_SOON_MAX) {
+        soon->part[soon->count].at = numbers + range.from;
+        soon->part[soon->count++].size = (range.to - range.from) * sizeof(*numbers);
+    }
+}
+
+void
+ink_optimizer_expect(const struct ink_optimizer_state *state, const float *block,
+                     struct ink_range range, struct ink_soon *soon)
+{
+    expect(soon, block, range);
+    expect(soon, state->mean, range);
+    expect(soon, state->square, range);
+}
+
 static size_t
 clamp(size_t value, struct ink_range range)
 {

@@ -53,6 +53,10 @@ double ink_optimizer_epsilon(const struct ink_train_options *options);
 struct ink_optimizer_step ink_optimizer_step(const struct ink_train_options *options, int64_t step,
                                              double rate, double scale);
 
+/* The numbers that a step on block[from..to) reads and writes, put behind what is in `soon`. */
+void ink_optimizer_expect(const struct ink_optimizer_state *state, const float *block,
+                          struct ink_range range, struct ink_soon *soon);
+
 /* Change block[from..to) by its gradient, gradient[0] being that of block[from]. */
 void ink_optimizer_apply(const struct ink_optimizer_state *state, const struct ink_kernels *kernels,
                          const struct ink_optimizer_step *step, const float *gradient, float *block,

@@ -87,9 +87,20 @@ step_piece(void *self, size_t from, size_t count, const float *gradient)
 
     ink_optimizer_apply(&trainer->optimizer, trainer->kernels, &update->step, gradient,
                         trainer->block, (struct ink_range){from, from + count});
+    ink_plan_round_dense(trainer->plan, trainer->kernels, trainer->block, trainer->turned, from,
+                         from + count);
     if (trainer->average)
         trainer->kernels->average(count, update->average_decay, trainer->block + from,
                                   trainer->average + from);
+}
+
+static void
+expect_step(void *self, size_t from, size_t count, struct ink_soon *soon)
+{
+    const struct update *update = self;
+
+    ink_optimizer_expect(&update->trainer->optimizer, update->trainer->block,
+                         (struct ink_range){from, from + count}, soon);
 }
 
 static void
@@ -104,7 +115,7 @@ keep_piece(void *self, size_t from, size_t count, const float *gradient)
 
 /* Sum the shares' gradients in their order; dense weights' come from net_dense. */
 static void
-make_pieces(struct update *update, int thread, ink_gradient_fn *use)
+make_pieces(struct update *update, int thread, ink_gradient_fn *use, ink_gradient_expect_fn *expect)
 {
     struct ink_trainer *trainer = update->trainer;
     size_t panel_count = trainer->plan->share_size / INK_PANEL;
@@ -119,6 +130,7 @@ make_pieces(struct update *update, int thread, ink_gradient_fn *use)
         .parts = trainer->thread_count,
         .scratch = trainer->share[thread].scratch,
         .use = use,
+        .expect = expect,
         .self = update,
     };
 
@@ -161,7 +173,7 @@ step_in_two_passes(struct ink_trainer *trainer, int thread)
     struct update update = {.trainer = trainer};
 
     if (trainer->learner_count > 0)
-        make_pieces(&update, thread, keep_piece);
+        make_pieces(&update, thread, keep_piece, NULL);
     else if (thread == 0) /* more processes than pictures */
         memset(trainer->gradient, 0, trainer->plan->parameter_size * sizeof(*trainer->gradient));
     ink_pool_barrier(trainer->pool);
@@ -208,11 +220,11 @@ ink_trainer_update(struct ink_trainer *trainer, int thread)
         step_in_two_passes(trainer, thread);
     } else {
         begin_update(&update, trainer, 1);
-        make_pieces(&update, thread, step_piece);
+        make_pieces(&update, thread, step_piece, expect_step);
     }
     if (thread == 0)
         move_statistics(trainer);
     ink_pool_barrier(trainer->pool);
-    ink_plan_turn(trainer->plan, trainer->kernels, trainer->block, trainer->turned, thread,
-                  trainer->thread_count);
+    ink_plan_turn_convs(trainer->plan, trainer->kernels, trainer->block, trainer->turned, thread,
+                        trainer->thread_count);
 }

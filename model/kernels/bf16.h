@@ -34,6 +34,8 @@
 #include <string.h>
 
 struct ink_conv;
+struct ink_dense;
+struct ink_soon;
 struct ink_span;
 
 struct ink_bf16 {
@@ -64,6 +66,16 @@ struct ink_bf16 {
     /* Weights [count][16] of 16 outputs, count inputs of them, as a panel's 16 inputs see them on
      * the way back: y [8][16][2], pairs of outputs; count <= 16, what is missing is zero. */
     void (*turn)(size_t count, const float *w, uint16_t *y);
+    /* As ink_kernels' of the same names, with weights that are rounded as they lie in float.
+     * x [pictures][inputs, in pairs], zero where there is none. */
+    void (*dense)(const struct ink_dense *form, const uint16_t *x, const uint16_t *w,
+                  const float *bias, bool is_relu, float *y);
+    /* dy [panels of pictures][outputs in panels / 2][16][2] */
+    void (*dense_back)(const struct ink_dense *form, size_t count, const uint16_t *w,
+                       const uint16_t *dy, float *dx);
+    /* x [ceil(pictures/2)][inputs][2], dy [ceil(pictures/2)][outputs, in panels][2] */
+    void (*dense_weights)(const struct ink_dense *form, const uint16_t *x, const uint16_t *dy,
+                          const struct ink_soon *soon, float *dw);
 };
 
 static inline uint32_t

@@ -12,8 +12,8 @@
  *
  * Pictures are [H][W][C] here: channels last, so that a vector holds 16
  * channels of one pixel. Weights are in panels of 16 output channels,
- * [ceil(O/16)][KH][KW][I][16], the unused places zero. A dense layer is a 1x1
- * convolution whose "pixels" are the pictures of the batch.
+ * [ceil(O/16)][KH][KW][I][16], the unused places zero; a dense layer's as those
+ * of a 1x1 convolution.
  *
  * Kernels read up to INK_KERNEL_SLACK floats behind a picture's end (what they
  * read there is not used): leave that room behind every block.
@@ -39,6 +39,22 @@ struct ink_conv {
     int in_channels, out_channels;
     int kernel_height, kernel_width, stride;
     int out_height, out_width;
+};
+
+/* A dense layer of some pictures at once, or some of its inputs. */
+struct ink_dense {
+    size_t pictures, inputs, outputs;
+    size_t step; /* dense_weights: numbers from picture to picture of x */
+};
+
+/* Memory that is wanted next, a wish: kernels have it fetched while they compute. */
+enum { INK_SOON_MAX = 8 };
+struct ink_soon {
+    size_t count;
+    struct {
+        const void *at;
+        size_t size; /* bytes */
+    } part[INK_SOON_MAX];
 };
 
 /* Columns from..to - 1 of a row. */
@@ -128,6 +144,17 @@ struct ink_kernels {
     /* The same where y's pixels are apart: floats from one to the next, and from row to row. */
     void (*conv_apart)(const struct ink_conv *conv, const float *x, const float *w, bool is_added,
                        float *y, const size_t apart[static 2]);
+    /* y[pictures][outputs] = act(w * x + bias), w [panels][inputs][16]. */
+    void (*dense)(const struct ink_dense *form, const float *x, const float *w, const float *bias,
+                  bool is_relu, float *y);
+    /* dx[count][pictures, in panels] = the gradients of `count` inputs, w pointing at the first;
+     * dy [panels of pictures][outputs, in panels][16], zero where there are none. */
+    void (*dense_back)(const struct ink_dense *form, size_t count, const float *w, const float *dy,
+                       float *dx);
+    /* dw[panels][inputs][16] = the gradient from x[pictures][inputs] and
+     * dy[pictures][outputs, in panels], zero where there are none. */
+    void (*dense_weights)(const struct ink_dense *form, const float *x, const float *dy,
+                          const struct ink_soon *soon, float *dw);
     /* A dense layer of one picture, as conv: the weights of inputs that are zero are not read. */
     void (*dense_one)(const struct ink_conv *conv, const float *x, const float *w,
                       const float *bias, bool is_relu, float *y);

@@ -6,6 +6,7 @@
  */
 #include "model/kernels/kernels.h"
 #include "model/kernels/reference_augment.h"
+#include "model/kernels/reference_dense.h"
 
 #include <math.h>
 #include <string.h>
@@ -559,6 +560,9 @@ const struct ink_kernels ink_kernels_reference = {
     .name = "reference",
     .bf16 = &ink_bf16_reference,
     .conv = conv,
+    .dense = ink_reference_dense,
+    .dense_back = ink_reference_dense_back,
+    .dense_weights = ink_reference_dense_weights,
     .dense_one = conv,
     .conv_add = conv_add,
     .conv_apart = conv_apart,

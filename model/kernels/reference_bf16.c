@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* reference_bf16: the bf16 kernels as their definitions read, summed in double. */
-#include "model/kernels/kernels.h"
+#include "model/kernels/reference_dense.h"
 
 /* A product of two of them is exact in double. */
 static double
@@ -188,4 +188,7 @@ const struct ink_bf16 ink_bf16_reference = {
     .conv_pooled_spans = conv_pooled_spans,
     .conv_weights = conv_weights,
     .turn = turn,
+    .dense = ink_reference_bf16_dense,
+    .dense_back = ink_reference_bf16_dense_back,
+    .dense_weights = ink_reference_bf16_dense_weights,
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * simd_bf16: convolutions and dense layers in bf16, for processors with AVX-512-BF16.
+ * simd_bf16: convolutions in bf16, and answers' dense layers, for processors with AVX-512-BF16.
  *
  * The loop is simd_conv.c's tile with pairs of numbers in place of numbers,
  *     acc[p][0..15] += a[k][0] * b[k][0..15][0] + a[k][1] * b[k][0..15][1],
@@ -384,7 +384,7 @@ conv_weights(const struct ink_conv *conv, const uint16_t *x, const uint16_t *dy,
         .is_added = is_added,
     };
 
-    if (pairs == 1) { /* a dense layer's pictures: rows of one pair are one row of pairs */
+    if (pairs == 1) { /* rows of one pair are one row of pairs */
         tile.segments = 1;
         tile.count = (size_t)conv->out_height;
         tile.a_step = tile.a_segment;
@@ -424,10 +424,7 @@ round_numbers(size_t count, const float *x, uint16_t *y)
 ALWAYS_INLINE __m512i
 pairs_of(__m512 first, __m512 second)
 {
-    const __m512i zip = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24,
-                                         8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-
-    return _mm512_permutexvar_epi16(zip, (__m512i)_mm512_cvtne2ps_pbh(second, first));
+    return _mm512_permutexvar_epi16(zip_halves(), (__m512i)_mm512_cvtne2ps_pbh(second, first));
 }
 
 /* y[i][2] = x[i], second[i]; second may be NULL: zeros */
@@ -524,4 +521,7 @@ const struct ink_bf16 ink_bf16_avx512 = {
     .conv_pooled_spans = ink_bf16_conv_pooled_spans,
     .conv_weights = conv_weights,
     .turn = turn,
+    .dense = ink_bf16_dense,
+    .dense_back = ink_bf16_dense_back,
+    .dense_weights = ink_bf16_dense_weights,
 };

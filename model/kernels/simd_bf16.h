@@ -38,6 +38,20 @@ first_lanes(size_t count)
     return (__mmask16)(count < 16 ? (1U << count) - 1 : 0xffffU);
 }
 
+/* For a permutation: the 16 numbers of the lower half and of the upper in turn. */
+ALWAYS_INLINE __m512i
+zip_halves(void)
+{
+    return _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22,
+                            6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+}
+
+void ink_bf16_dense(const struct ink_dense *form, const uint16_t *x, const uint16_t *w,
+                    const float *bias, bool is_relu, float *y);
+void ink_bf16_dense_back(const struct ink_dense *form, size_t count, const uint16_t *w,
+                         const uint16_t *dy, float *dx);
+void ink_bf16_dense_weights(const struct ink_dense *form, const uint16_t *x, const uint16_t *dy,
+                            const struct ink_soon *soon, float *dw);
 void ink_bf16_conv_pooled_spans(const struct ink_conv *conv, const struct ink_span *spans,
                                 const uint16_t *x, const uint16_t *w, const float *bias,
                                 bool is_relu, float *y, uint8_t *place);

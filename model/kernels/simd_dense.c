@@ -1,6 +1,45 @@
 /* SPDX-License-Identifier: MIT */
-/* simd_dense: what dense layers need beside convolutions of 1x1. */
+/* simd_dense: dense layers in float, and a matrix turned around. */
 #include "model/kernels/simd.h"
+
+enum { UNIT = 1 };
+
+ALWAYS_INLINE vec
+multiply_add(vec sum, const float *a, vec b)
+{
+    return sum + *a * b;
+}
+
+ALWAYS_INLINE vec
+inputs_side_by_side(vec b)
+{
+    return b;
+}
+
+#include "model/kernels/simd_dense_tiles.h"
+
+void
+INK_SIMD_NAME(dense)(const struct ink_dense *form, const float *x, const float *w,
+                     const float *bias, bool is_relu, float *y)
+{
+    dense_forward(form, x, w, bias, is_relu, y);
+}
+
+void
+INK_SIMD_NAME(dense_back)(const struct ink_dense *form, size_t count, const float *w,
+                          const float *dy, float *dx)
+{
+    dense_back(form, count, w, dy, dx);
+}
+
+void
+INK_SIMD_NAME(dense_weights)(const struct ink_dense *form, const float *x, const float *dy,
+                             const struct ink_soon *soon, float *dw)
+{
+    dense_weights(form, x, dy, soon, dw);
+}
+
+/* ---- turning ---- */
 
 /* clang-format off */
 #if defined(__AVX512F__)

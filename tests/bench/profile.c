@@ -184,6 +184,47 @@ TIMED_CONV(real_bf16, bf16_conv_weights, conv_weights, conv_operations(conv),
             float *dw),
            (conv, x, dy, is_added, dw))
 
+/* ---- dense layers ---- */
+
+#define TIMED_DENSE(table, kernel, name, inputs, parameters, arguments)                \
+    static void timed_##kernel parameters                                              \
+    {                                                                                  \
+        char shape[SHAPE_SIZE];                                                        \
+        uint64_t start;                                                                \
+                                                                                       \
+        (void)snprintf(shape, sizeof(shape), "%zu>%zu, %zu", (inputs), form->outputs,  \
+                       form->pictures);                                                \
+        start = ink_clock_ns();                                                        \
+        profile.table->name arguments;                                                 \
+        note(#kernel, shape, start,                                                    \
+             2.0 * (double)(inputs) * (double)form->outputs * (double)form->pictures); \
+    }
+
+TIMED_DENSE(real, dense, dense, form->inputs,
+            (const struct ink_dense *form, const float *x, const float *w, const float *bias,
+             bool is_relu, float *y),
+            (form, x, w, bias, is_relu, y))
+TIMED_DENSE(real, dense_back, dense_back, count,
+            (const struct ink_dense *form, size_t count, const float *w, const float *dy,
+             float *dx),
+            (form, count, w, dy, dx))
+TIMED_DENSE(real, dense_weights, dense_weights, form->inputs,
+            (const struct ink_dense *form, const float *x, const float *dy,
+             const struct ink_soon *soon, float *dw),
+            (form, x, dy, soon, dw))
+TIMED_DENSE(real_bf16, bf16_dense, dense, form->inputs,
+            (const struct ink_dense *form, const uint16_t *x, const uint16_t *w, const float *bias,
+             bool is_relu, float *y),
+            (form, x, w, bias, is_relu, y))
+TIMED_DENSE(real_bf16, bf16_dense_back, dense_back, count,
+            (const struct ink_dense *form, size_t count, const uint16_t *w, const uint16_t *dy,
+             float *dx),
+            (form, count, w, dy, dx))
+TIMED_DENSE(real_bf16, bf16_dense_weights, dense_weights, form->inputs,
+            (const struct ink_dense *form, const uint16_t *x, const uint16_t *dy,
+             const struct ink_soon *soon, float *dw),
+            (form, x, dy, soon, dw))
+
 /* ---- everything else: how much, by two numbers ---- */
 
 #define TIMED(table, kernel, name, rows, columns, parameters, arguments)                    \
@@ -285,6 +326,7 @@ profile_begin(void)
     PUT(maxpool_backward), PUT(avgpool), PUT(avgpool_backward), PUT(moments), PUT(norm);
     PUT(norm_sums), PUT(norm_backward), PUT(drop), PUT(adam), PUT(average), PUT(conv_apart);
     PUT(warp), PUT(spread), PUT(thicken), PUT(gate);
+    PUT(dense), PUT(dense_back), PUT(dense_weights);
 #undef PUT
     if (real->bf16) {
         profile.bf16 = *real->bf16;
@@ -297,6 +339,9 @@ profile_begin(void)
         profile.bf16.pair_rows = timed_bf16_pair_rows;
         profile.bf16.pair_distance = timed_bf16_pair_distance;
         profile.bf16.turn = timed_bf16_turn;
+        profile.bf16.dense = timed_bf16_dense;
+        profile.bf16.dense_back = timed_bf16_dense_back;
+        profile.bf16.dense_weights = timed_bf16_dense_weights;
         profile.table.bf16 = &profile.bf16;
     }
     ink_kernels_use(&profile.table);
