@@ -39,7 +39,8 @@ check_option(const struct ink_command *command, const struct ink_option *option)
 
     assert_true(is_lower_word(option->name));
     assert_true(is_one_line(option->help));
-    assert_int_equal(option->type == INK_OPTION_CHOICE, option->choices != NULL);
+    if (option->type != INK_OPTION_TEXT) /* a text may offer some beside others */
+        assert_int_equal(option->type == INK_OPTION_CHOICE, option->choices != NULL);
     if (option->type != INK_OPTION_FLAG && option->type != INK_OPTION_CHOICE)
         assert_non_null(option->metavar);
     if (option->type == INK_OPTION_INT || option->type == INK_OPTION_REAL)
