@@ -146,12 +146,15 @@ plan_geometry(struct ink_plan *plan, int index)
 
     at->folded = at->pooled = -1;
     at->line = at->measured = at->summed = at->pulled = -1;
+    at->twin = at->lead = -1;
     at->out = at->kept = at->node->shape;
     if (index == 0)
         return;
     at->in = plan->arch->node[at->node->input[0]].shape;
     if (has_weights(op))
         plan_conv(at);
+    if (op == INK_OP_CONV && plan->use == INK_USE_TRAIN)
+        ink_plan_twin(plan, index);
     if (op == INK_OP_MAXPOOL || op == INK_OP_AVGPOOL || op == INK_OP_GLOBALPOOL)
         plan_pool(at);
     if (at->has_padding)
@@ -383,6 +386,8 @@ plan_parameters(struct ink_plan *plan, int index)
         size_t window = (size_t)at->conv.kernel_height * (size_t)at->conv.kernel_width;
 
         at->is_bf16 = plan->precision == INK_PRECISION_BF16 && ink_precision_is_bf16(at->node);
+        if (at->lead >= 0) /* what is rounded for one is rounded for both */
+            at->is_bf16 = plan->node[at->lead].is_bf16;
         at->is_packed_bf16 = at->is_bf16 && plan->use == INK_USE_ANSWER;
         at->weight_size = at->is_packed_bf16 ? ink_bf16_weight_size(&at->conv)
                                              : channels * window * (size_t)at->in.channels;
@@ -432,6 +437,10 @@ plan_adding(struct ink_plan *plan)
     for (int i = plan->node_count - 1; i > 0; i--) {
         struct ink_plan_node *at = &plan->node[i];
 
+        if (at->lead >= 0) { /* behind its lead */
+            at->adds[0] = true;
+            continue;
+        }
         for (int j = 0; j < at->node->input_count; j++) {
             at->adds[j] = is_written[at->node->input[j]];
             is_written[at->node->input[j]] = true;

@@ -81,6 +81,8 @@ struct ink_plan_node {
     int measured; /* the batch norm whose input this node is: measured as it is written, or -1 */
     int summed;   /* the batch norm whose gradients this node writes last, or -1 */
     int pulled;   /* the batch norm that this node has its output's gradients from, or -1 */
+    int twin;     /* the convolution that this one computes too, from the same input; or -1 */
+    int lead;     /* the convolution that computes this one too, or -1 */
     int pooled;   /* the maxpool 2x2 that this conv does in its own pass, or -1 */
     bool has_bias, has_relu; /* of the fused kernel */
     bool is_bf16;            /* what it multiplies is rounded */

@@ -57,6 +57,7 @@ largest(size_t a, size_t b)
 void
 ink_bf16_plan_scratch(struct ink_plan *plan, const struct ink_plan_node *at)
 {
+    const struct ink_plan_node *lead = at->lead < 0 ? at : &plan->node[at->lead];
     size_t outs = even(ink_channels_of(at->out));
 
     if (at->node->op == INK_OP_DENSE) {
@@ -68,7 +69,7 @@ ink_bf16_plan_scratch(struct ink_plan *plan, const struct ink_plan_node *at)
         return;
     plan->rounded_size =
         largest(plan->rounded_size,
-                2 * padded_count(at) + 2 * (output_pairs(at->out) * outs + INK_KERNEL_SLACK));
+                2 * padded_count(lead) + 2 * (output_pairs(at->out) * outs + INK_KERNEL_SLACK));
     plan->rounded_size =
         largest(plan->rounded_size, (size_t)(at->in.height + at->conv.kernel_height - 1) *
                                         (size_t)at->turned.in_width * outs);
@@ -140,6 +141,18 @@ round_input(const struct ink_run *run, const struct ink_plan_node *at, const flo
 
 /* ---- forward ---- */
 
+/* Picture n of a twin, from its lead's rounded input. */
+static void
+forward_twin(const struct ink_run *run, const struct ink_plan_node *at, size_t n)
+{
+    float *y = ink_run_value(run, (int)(at - run->plan->node));
+
+    run->kernels->bf16->conv(&at->conv, run->workspace->rounded + ink_run_twin_from(run, at),
+                             forward_weights(run, at), at->has_bias ? run->block + at->bias_at : NULL,
+                             at->has_relu, false, y + n * ink_shape_count(at->out));
+    ink_norm_wrote(run, at, n);
+}
+
 void
 ink_bf16_run_conv(const struct ink_run *run, const struct ink_plan_node *at, float *y)
 {
@@ -167,6 +180,8 @@ ink_bf16_run_conv(const struct ink_run *run, const struct ink_plan_node *at, flo
             bf16->conv_pooled(&at->conv, from, weights, bias, at->has_relu, y + to, place);
         }
         ink_norm_wrote(run, at, n);
+        if (at->twin >= 0)
+            forward_twin(run, &run->plan->node[at->twin], n);
     }
 }
 
@@ -212,14 +227,18 @@ void
 ink_bf16_run_weights_back(const struct ink_run *run, const struct ink_plan_node *at, const float *x,
                           const float *dy, bool is_added)
 {
+    const struct ink_plan_node *lead = at->lead < 0 ? at : &run->plan->node[at->lead];
     const struct ink_bf16 *bf16 = run->kernels->bf16;
     size_t outs = ink_channels_of(at->out), width = (size_t)at->out.width;
     size_t height = (size_t)at->out.height;
     uint16_t *x_pairs = run->workspace->rounded;
-    uint16_t *dy_pairs = x_pairs + 2 * (padded_count(at) + INK_KERNEL_SLACK);
+    uint16_t *dy_pairs = x_pairs + 2 * (padded_count(lead) + INK_KERNEL_SLACK);
 
-    bf16->pair_distance(padded_count(at), (size_t)at->conv.stride * ink_channels_of(at->in), x,
-                        x_pairs);
+    if (at == lead)
+        bf16->pair_distance(padded_count(at), (size_t)at->conv.stride * ink_channels_of(at->in), x,
+                            x_pairs);
+    else /* the lead's are there yet */
+        x_pairs += 2 * ink_run_twin_from(run, at);
     if (width % 2 == 0)
         bf16->pair_rows(height * width, outs, dy, dy_pairs);
     for (size_t row = 0; row < height && width % 2 == 1; row++)

@@ -5,6 +5,39 @@
 #include "model/net_bf16.h"
 #include "model/net_norm.h"
 
+/* ---- twins ----
+ *
+ * A convolution with a stride reads a picture for a fraction as many outputs: to prepare its input
+ * is much of its work. A second one of the same input, such as a shortcut of 1x1, is therefore
+ * computed by the first, its lead, while it has a picture at hand.
+ */
+
+void
+ink_plan_twin(struct ink_plan *plan, int index)
+{
+    struct ink_plan_node *at = &plan->node[index];
+
+    for (int i = 1; i < index && at->lead < 0 && at->conv.stride > 1; i++) {
+        struct ink_plan_node *lead = &plan->node[i];
+
+        if (lead->node->op != INK_OP_CONV || lead->node->input[0] != at->node->input[0] ||
+            lead->conv.stride != at->conv.stride || lead->node->pad < at->node->pad ||
+            lead->twin >= 0 || lead->lead >= 0)
+            continue;
+        lead->twin = index;
+        at->lead = i;
+        at->conv.in_width = lead->conv.in_width;
+    }
+}
+
+size_t
+ink_run_twin_from(const struct ink_run *run, const struct ink_plan_node *twin)
+{
+    size_t away = (size_t)(run->plan->node[twin->lead].node->pad - twin->node->pad);
+
+    return away * (size_t)(twin->conv.in_width + 1) * ink_channels_of(twin->in);
+}
+
 /* ---- padding ---- */
 
 /* With a step of 1 only the frame is set to zero. */
@@ -112,6 +145,18 @@ forward_pooled(const struct ink_run *run, const struct ink_plan_node *at, const 
     ink_run_fill_blank(run, at, spans, y, place);
 }
 
+/* Picture n of a twin, from its lead's padded input. */
+static void
+forward_twin(const struct ink_run *run, const struct ink_plan_node *at, const float *x, size_t n)
+{
+    float *y = ink_run_value(run, (int)(at - run->plan->node));
+
+    run->kernels->conv(&at->conv, x + ink_run_twin_from(run, at), run->block + at->weight_at,
+                       at->has_bias ? run->block + at->bias_at : NULL, at->has_relu,
+                       y + n * ink_shape_count(at->out));
+    ink_norm_wrote(run, at, n);
+}
+
 void
 ink_run_conv(const struct ink_run *run, const struct ink_plan_node *at, float *y)
 {
@@ -133,6 +178,8 @@ ink_run_conv(const struct ink_run *run, const struct ink_plan_node *at, float *y
         else
             forward_pooled(run, at, from, n, y + to);
         ink_norm_wrote(run, at, n);
+        if (at->twin >= 0)
+            forward_twin(run, &run->plan->node[at->twin], from, n);
     }
 }
 
@@ -175,25 +222,53 @@ backward_input(const struct ink_run *run, const struct ink_plan_node *at, const 
         run->kernels->conv(&at->turned, spread, turned_weights, NULL, false, dx);
 }
 
+/* The gradients of a picture's weights; x has its padding. */
+static void
+backward_weights(const struct ink_run *run, const struct ink_plan_node *at, const float *x,
+                 const float *dy, bool is_added)
+{
+    if (at->is_bf16)
+        ink_bf16_run_weights_back(run, at, x, dy, is_added);
+    else
+        run->kernels->conv_weights(&at->conv, x, dy, is_added, run->gradient + at->weight_at);
+}
+
+/* What a twin's own outputs give, of picture n: all but its input's gradient, which is returned as
+ * its output's. */
+static const float *
+backward_twin(const struct ink_run *run, const struct ink_plan_node *at, const float *x, size_t n)
+{
+    float *dy = ink_run_gradient(run, (int)(at - run->plan->node)) + n * ink_shape_count(at->out);
+    bool is_first = ink_run_is_first(run, n);
+
+    if (is_first)
+        memset(run->gradient + at->bias_at, 0, ink_panel_channels(at) * sizeof(*run->gradient));
+    backward_output(run, at, dy, n);
+    backward_weights(run, at, x + ink_run_twin_from(run, at), dy, !is_first);
+    return dy;
+}
+
 static void
 backward_conv(const struct ink_run *run, const struct ink_plan_node *at, float *dy, float *dx)
 {
+    const struct ink_plan_node *twin = at->twin < 0 ? NULL : &run->plan->node[at->twin];
+
     if (ink_run_is_first(run, 0))
         memset(run->gradient + at->bias_at, 0, ink_panel_channels(at) * sizeof(*run->gradient));
     for (size_t n = 0; n < (size_t)run->count && !ink_run_is_cancelled(run); n++) {
-        bool is_added = !ink_run_is_first(run, n);
-        const float *from, *x;
+        const float *from, *x, *twin_from = NULL;
 
         backward_output(run, at, dy + n * ink_shape_count(at->out), n);
         from = ink_norm_gradient(run, at, n);
         x = ink_run_padded_input(run, at, n);
-        if (at->is_bf16)
-            ink_bf16_run_weights_back(run, at, x, from, is_added);
-        else
-            run->kernels->conv_weights(&at->conv, x, from, is_added, run->gradient + at->weight_at);
+        backward_weights(run, at, x, from, !ink_run_is_first(run, n));
+        if (twin)
+            twin_from = backward_twin(run, twin, x, n);
         if (!dx)
             continue;
         backward_input(run, at, from, dx + n * ink_shape_count(at->in));
+        if (twin)
+            backward_input(run, twin, twin_from, dx + n * ink_shape_count(at->in));
         ink_norm_wrote_back(run, at, n);
     }
 }

@@ -75,7 +75,7 @@ ink_plan_norms(struct ink_plan *plan)
         if ((in->node->op == INK_OP_CONV || in->node->op == INK_OP_ADD) && in->measured < 0)
             in->measured = i;
         plan_line(plan, i);
-        if (in->node->op == INK_OP_CONV && !in->node->has_bias && in->pooled < 0 &&
+        if (in->node->op == INK_OP_CONV && !in->node->has_bias && in->pooled < 0 && in->lead < 0 &&
             find_users(plan, at->node->input[0], &user, 1) == 1) {
             at->is_late = true;
             in->pulled = i;

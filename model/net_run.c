@@ -98,7 +98,7 @@ ink_run_forward(const struct ink_run *run, int index)
     const float *x = ink_run_value(run, at->node->input[0]);
     float *y = ink_run_value(run, index);
 
-    if (at->is_alias)
+    if (at->is_alias || at->lead >= 0)
         return;
     switch (at->node->op) {
     case INK_OP_CONV:
@@ -268,7 +268,7 @@ ink_run_backward(const struct ink_run *run, int index)
     enum ink_op op = at->node->op;
     float *dy, *dx;
 
-    if (!at->needs_gradient || at->is_pooled_away)
+    if (!at->needs_gradient || at->is_pooled_away || at->lead >= 0)
         return;
     dy = ink_run_gradient(run, index);
     dx = run->plan->node[input].needs_gradient ? ink_run_gradient(run, input) : NULL;

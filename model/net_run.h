@@ -98,11 +98,16 @@ struct ink_spread ink_run_gradient_spread(const struct ink_plan_node *at);
 const float *ink_run_padded_input(const struct ink_run *run, const struct ink_plan_node *at,
                                   size_t n);
 
+/* Whether a convolution, with all before it planned, is computed by an earlier one. */
+void ink_plan_twin(struct ink_plan *plan, int index);
+
 /* conv and dense: y = act(w x + b); backward: the biases' gradients, a conv's weights' too, and
  * the input's into dx unless that is NULL. */
 void ink_run_conv(const struct ink_run *run, const struct ink_plan_node *at, float *y);
 void ink_run_conv_back(const struct ink_run *run, const struct ink_plan_node *at, float *dy,
                        float *dx);
+/* Numbers of its lead's padded input before that of a twin. */
+size_t ink_run_twin_from(const struct ink_run *run, const struct ink_plan_node *twin);
 void ink_run_dense(const struct ink_run *run, const struct ink_plan_node *at, const float *x,
                    float *y);
 void ink_run_dense_back(const struct ink_run *run, const struct ink_plan_node *at, const float *dy,
