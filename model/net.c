@@ -146,7 +146,7 @@ plan_geometry(struct ink_plan *plan, int index)
 
     at->folded = at->pooled = -1;
     at->line = at->measured = at->summed = at->pulled = -1;
-    at->twin = at->lead = -1;
+    at->twin = at->lead = at->sum = at->start = at->lent = -1;
     at->out = at->kept = at->node->shape;
     if (index == 0)
         return;
@@ -340,9 +340,9 @@ plan_memory(struct ink_plan *plan, int index)
     }
     if (at->is_line)
         at->value_at = in->value_at;
-    else
+    else if (at->sum < 0)
         at->value_at = take(at->is_value_brief ? &plan->brief_size : &plan->value_size, size);
-    if (plan->use == INK_USE_TRAIN && at->needs_gradient && at->pulled < 0)
+    if (plan->use == INK_USE_TRAIN && at->needs_gradient && at->pulled < 0 && at->lent < 0)
         at->gradient_at =
             take(at->is_gradient_brief ? &plan->brief_size : &plan->gradient_size, size);
 }
@@ -482,9 +482,23 @@ ink_plan_create(const struct ink_arch *arch, enum ink_use use, enum ink_precisio
         plan_sharing(plan, i);
     ink_plan_norms(plan);
     ink_plan_blanks(plan);
+    plan_adding(plan);
+    ink_plan_sums(plan);
     ink_plan_head(plan);
     for (int i = 0; i < plan->node_count; i++)
         plan_memory(plan, i);
+    for (int i = plan->node_count - 1; i > 0; i--) { /* an add is behind its inputs */
+        struct ink_plan_node *at = &plan->node[i];
+
+        if (at->sum >= 0) {
+            at->value_at = plan->node[at->sum].value_at;
+            at->is_value_brief = plan->node[at->sum].is_value_brief;
+        }
+        if (at->lent >= 0) {
+            at->gradient_at = plan->node[at->lent].gradient_at;
+            at->is_gradient_brief = plan->node[at->lent].is_gradient_brief;
+        }
+    }
     for (int i = 0; i < plan->node_count && plan->use == INK_USE_TRAIN; i++)
         if (plan->node[i].pooled >= 0)
             plan->node[i].own_at =
@@ -493,7 +507,6 @@ ink_plan_create(const struct ink_arch *arch, enum ink_use use, enum ink_precisio
         if (plan->node[i].is_bf16)
             ink_bf16_plan_scratch(plan, &plan->node[i]);
     plan_statistics(plan);
-    plan_adding(plan);
     *out_plan = plan;
     plan = NULL;
     return INK_OK;

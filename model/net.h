@@ -83,6 +83,9 @@ struct ink_plan_node {
     int pulled;   /* the batch norm that this node has its output's gradients from, or -1 */
     int twin;     /* the convolution that this one computes too, from the same input; or -1 */
     int lead;     /* the convolution that computes this one too, or -1 */
+    int sum;      /* the add in whose memory this one's outputs are, or -1 */
+    int start;    /* what this conv, the last of that add's inputs, adds itself to, or -1 */
+    int lent;     /* the add whose gradient is this one's too, in the same memory, or -1 */
     int pooled;   /* the maxpool 2x2 that this conv does in its own pass, or -1 */
     bool has_bias, has_relu; /* of the fused kernel */
     bool is_bf16;            /* what it multiplies is rounded */
@@ -93,6 +96,7 @@ struct ink_plan_node {
     bool has_blank;          /* the outputs are all the same where nothing is drawn */
     bool skips_blank;        /* and are not computed there */
     bool is_pooled_away;     /* relu or maxpool that a pooled conv does, both ways */
+    bool is_summed;          /* an add that its last input does */
     bool is_alias;           /* nothing to compute: shares its input's numbers */
     bool is_in_place;        /* writes over its input's numbers */
     bool is_shared;          /* others read these numbers too: not to be written over */

@@ -148,8 +148,9 @@ forward_twin(const struct ink_run *run, const struct ink_plan_node *at, size_t n
     float *y = ink_run_value(run, (int)(at - run->plan->node));
 
     run->kernels->bf16->conv(&at->conv, run->workspace->rounded + ink_run_twin_from(run, at),
-                             forward_weights(run, at), at->has_bias ? run->block + at->bias_at : NULL,
-                             at->has_relu, false, y + n * ink_shape_count(at->out));
+                             forward_weights(run, at),
+                             at->has_bias ? run->block + at->bias_at : NULL, at->has_relu, NULL,
+                             y + n * ink_shape_count(at->out));
     ink_norm_wrote(run, at, n);
 }
 
@@ -168,7 +169,8 @@ ink_bf16_run_conv(const struct ink_run *run, const struct ink_plan_node *at, flo
 
         round_input(run, at, ink_norm_input(run, at, n));
         if (at->pooled < 0) {
-            bf16->conv(&at->conv, from, weights, bias, at->has_relu, false, y + to);
+            bf16->conv(&at->conv, from, weights, bias, at->has_relu, ink_run_start(run, at, n),
+                       y + to);
         } else if (at->skips_blank) {
             struct ink_span spans[INK_SPAN_MAX];
 
@@ -193,8 +195,7 @@ ink_bf16_run_blank(const struct ink_run *run, const struct ink_plan_node *at,
 
     run->kernels->bf16->round(size * (size_t)one->in_channels, patch, run->workspace->rounded);
     run->kernels->bf16->conv(one, run->workspace->rounded, forward_weights(run, at),
-                             at->has_bias ? run->block + at->bias_at : NULL, at->has_relu, false,
-                             y);
+                             at->has_bias ? run->block + at->bias_at : NULL, at->has_relu, NULL, y);
 }
 
 void
@@ -216,7 +217,7 @@ ink_bf16_run_dense(const struct ink_run *run, const struct ink_plan_node *at, co
         rounded[n * (inputs + 1) + inputs] = 0;
     }
     if (at->is_packed_bf16)
-        bf16->conv(&conv, rounded, forward_weights(run, at), bias, at->has_relu, false, y);
+        bf16->conv(&conv, rounded, forward_weights(run, at), bias, at->has_relu, NULL, y);
     else
         bf16->dense(&form, rounded, ink_bf16_dense_copy(run, at), bias, at->has_relu, y);
 }
@@ -261,7 +262,7 @@ ink_bf16_run_input_back(const struct ink_run *run, const struct ink_plan_node *a
                           (size_t)turned.in_channels);
     run->kernels->bf16->conv(&turned, run->workspace->rounded,
                              (const uint16_t *)(run->turned + at->turned_at), NULL, false,
-                             at->adds[0], dx);
+                             at->adds[0] ? dx : NULL, dx);
 }
 
 /* ---- weights, once a step ---- */

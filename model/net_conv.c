@@ -173,10 +173,12 @@ ink_run_conv(const struct ink_run *run, const struct ink_plan_node *at, float *y
         const float *from = ink_run_padded_input(run, at, n);
         size_t to = n * ink_shape_count(at->kept);
 
-        if (at->pooled < 0)
-            run->kernels->conv(&at->conv, from, weights, bias, at->has_relu, y + to);
-        else
+        if (at->pooled >= 0)
             forward_pooled(run, at, from, n, y + to);
+        else if (at->start >= 0)
+            run->kernels->conv_add(&at->conv, from, weights, ink_run_start(run, at, n), y + to);
+        else
+            run->kernels->conv(&at->conv, from, weights, bias, at->has_relu, y + to);
         ink_norm_wrote(run, at, n);
         if (at->twin >= 0)
             forward_twin(run, &run->plan->node[at->twin], from, n);
@@ -217,7 +219,7 @@ backward_input(const struct ink_run *run, const struct ink_plan_node *at, const 
     }
     spread = padded_gradient(run, at, dy);
     if (at->adds[0])
-        run->kernels->conv_add(&at->turned, spread, turned_weights, dx);
+        run->kernels->conv_add(&at->turned, spread, turned_weights, dx, dx);
     else
         run->kernels->conv(&at->turned, spread, turned_weights, NULL, false, dx);
 }

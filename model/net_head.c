@@ -23,6 +23,8 @@ is_head_op(const struct ink_plan *plan, const struct ink_plan_node *at)
 
     if (at->node->op == INK_OP_DENSE || (is_train && at->node->op == INK_OP_BATCHNORM))
         return false;
+    if (at->twin >= 0 || (at->sum >= 0 && plan->node[at->sum].measured >= 0))
+        return false;
     return at->line < 0 && at->measured < 0 && at->summed < 0 && at->pulled < 0;
 }
 
@@ -78,7 +80,7 @@ ink_plan_head(struct ink_plan *plan)
 
         at->is_again = is_own && plan->use == INK_USE_TRAIN && at->node->op == INK_OP_CONV &&
                        at->node->input[0] == 0 && at->in.channels == 1 && at->pooled < 0 &&
-                       is_left_alone(plan, i);
+                       at->sum < 0 && is_left_alone(plan, i);
         at->is_value_brief = is_own && (plan->use == INK_USE_ANSWER || at->is_again);
         at->is_gradient_brief = is_own && plan->use == INK_USE_TRAIN;
     }

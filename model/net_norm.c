@@ -176,6 +176,8 @@ ink_norm_wrote(const struct ink_run *run, const struct ink_plan_node *at, size_t
     const struct ink_plan_node *norm;
     struct group group;
 
+    if (at->start >= 0)
+        at = &run->plan->node[at->sum];
     if (at->measured < 0)
         return;
     norm = &run->plan->node[at->measured];

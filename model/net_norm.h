@@ -30,7 +30,8 @@ const float *ink_norm_input(const struct ink_run *run, const struct ink_plan_nod
 bool ink_norm_line(const struct ink_run *run, const struct ink_plan_node *at, size_t n,
                    struct ink_norm *out_norm);
 
-/* Picture n of a node was written: its part in the moments of a batch norm behind. */
+/* Picture n of a node, or of the sum that it ends, was written: its part in the moments of a batch
+ * norm behind. */
 void ink_norm_wrote(const struct ink_run *run, const struct ink_plan_node *at, size_t n);
 
 /* The gradient of picture n of a node's output; if a batch norm behind has not stored it, in

@@ -23,21 +23,6 @@ forward_pool(const struct ink_run *run, const struct ink_plan_node *at, float *y
     }
 }
 
-/* Picture by picture, so that the sum is in the cache when it is measured. */
-static void
-forward_add(const struct ink_run *run, const struct ink_plan_node *at, float *y)
-{
-    size_t size = ink_shape_count(at->out);
-
-    for (size_t n = 0; n < (size_t)run->count; n++) {
-        memcpy(y + n * size, ink_run_value(run, at->node->input[0]) + n * size, size * sizeof(*y));
-        for (int j = 1; j < at->node->input_count; j++)
-            run->kernels->add(size, ink_run_value(run, at->node->input[j]) + n * size,
-                              y + n * size);
-        ink_norm_wrote(run, at, n);
-    }
-}
-
 static void
 forward_concat(const struct ink_run *run, const struct ink_plan_node *at, float *y)
 {
@@ -98,7 +83,7 @@ ink_run_forward(const struct ink_run *run, int index)
     const float *x = ink_run_value(run, at->node->input[0]);
     float *y = ink_run_value(run, index);
 
-    if (at->is_alias || at->lead >= 0)
+    if (at->is_alias || at->is_summed || at->lead >= 0)
         return;
     switch (at->node->op) {
     case INK_OP_CONV:
@@ -123,7 +108,7 @@ ink_run_forward(const struct ink_run *run, int index)
         ink_run_norm(run, at, x, y);
         return;
     case INK_OP_ADD:
-        forward_add(run, at, y);
+        ink_run_add(run, at, y);
         return;
     case INK_OP_CONCAT:
         forward_concat(run, at, y);
@@ -179,23 +164,6 @@ backward_pool(const struct ink_run *run, const struct ink_plan_node *at, const f
         else
             run->kernels->avgpool_backward(&at->pool, dy + n * out, dx + n * in);
         ink_norm_wrote_back(run, at, n);
-    }
-}
-
-static void
-backward_add(const struct ink_run *run, const struct ink_plan_node *at, const float *dy)
-{
-    size_t count = ink_shape_count(at->out) * (size_t)run->count;
-
-    for (int j = 0; j < at->node->input_count; j++) {
-        int input = at->node->input[j];
-
-        if (!run->plan->node[input].needs_gradient)
-            continue;
-        if (at->adds[j])
-            run->kernels->add(count, dy, ink_run_gradient(run, input));
-        else
-            memcpy(ink_run_gradient(run, input), dy, count * sizeof(*dy));
     }
 }
 
@@ -277,7 +245,7 @@ ink_run_backward(const struct ink_run *run, int index)
     } else if (op == INK_OP_DENSE) {
         ink_run_dense_back(run, at, dy, dx);
     } else if (op == INK_OP_ADD) {
-        backward_add(run, at, dy);
+        ink_run_add_back(run, at, dy);
     } else if (op == INK_OP_CONCAT) {
         backward_concat(run, at, dy);
     } else if (op == INK_OP_MAXPOOL || op == INK_OP_AVGPOOL || op == INK_OP_GLOBALPOOL) {

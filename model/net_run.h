@@ -122,6 +122,14 @@ bool ink_tiles_run(const struct ink_run *run, const struct ink_plan_node *at);
 /* The gradients of a conv's or dense layer's biases: zero where it has none. */
 void ink_run_bias_back(const struct ink_run *run, const struct ink_plan_node *at, const float *dy);
 
+/* Additions (net_sum.c): which ones are done by the convolutions before them, or are nothing but
+ * their inputs' gradient; to be planned behind norms and adds. */
+void ink_plan_sums(struct ink_plan *plan);
+/* What a convolution's sums start with, of picture n, or NULL. */
+const float *ink_run_start(const struct ink_run *run, const struct ink_plan_node *at, size_t n);
+void ink_run_add(const struct ink_run *run, const struct ink_plan_node *at, float *y);
+void ink_run_add_back(const struct ink_run *run, const struct ink_plan_node *at, const float *dy);
+
 /* Rows of the largest picture whose blank margins are looked for. */
 enum { INK_SPAN_MAX = 64 };
 

@@ -46,10 +46,10 @@ struct ink_bf16 {
     void (*pair_rows)(size_t rows, size_t count, const float *x, uint16_t *y);
     /* y[i][2] = x[i], x[i + distance], or 0 from `count` on */
     void (*pair_distance)(size_t count, size_t distance, const float *x, uint16_t *y);
-    /* y[OH][OW][O] = act(w * x + bias); is_added: y += w * x instead, and bias is not read.
-     * bias [panels][16] or NULL. */
+    /* y[OH][OW][O] = act(w * x + bias), or act(start + w * x): then bias is not read.
+     * bias [panels][16] or NULL; start [OH][OW][O], may be y, or NULL. */
     void (*conv)(const struct ink_conv *conv, const uint16_t *x, const uint16_t *w,
-                 const float *bias, bool is_relu, bool is_added, float *y);
+                 const float *bias, bool is_relu, const float *start, float *y);
     /* y (+)= w * x where y's pixels are apart: floats from one to the next, and from row to row. */
     void (*conv_apart)(const struct ink_conv *conv, const uint16_t *x, const uint16_t *w,
                        bool is_added, float *y, const size_t apart[static 2]);

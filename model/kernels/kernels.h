@@ -137,11 +137,14 @@ struct ink_kernels {
     const char *name;
     const struct ink_bf16 *bf16; /* NULL: this table computes in float only */
 
-    /* y[OH][OW][O] = act(w * x + bias), or y += w * x. bias [panels][16] or NULL; relu: clamp. */
+    /* y[OH][OW][O] = act(w * x + bias), or start + w * x. bias [panels][16] or NULL; relu: clamp.
+     * start [OH][OW][O] may be y. */
     void (*conv)(const struct ink_conv *conv, const float *x, const float *w, const float *bias,
                  bool is_relu, float *y);
-    void (*conv_add)(const struct ink_conv *conv, const float *x, const float *w, float *y);
-    /* The same where y's pixels are apart: floats from one to the next, and from row to row. */
+    void (*conv_add)(const struct ink_conv *conv, const float *x, const float *w,
+                     const float *start, float *y);
+    /* y = w * x, or y += w * x, where y's pixels are apart: floats from one to the next, and from
+     * row to row. */
     void (*conv_apart)(const struct ink_conv *conv, const float *x, const float *w, bool is_added,
                        float *y, const size_t apart[static 2]);
     /* y[pictures][outputs] = act(w * x + bias), w [panels][inputs][16]. */

@@ -67,13 +67,13 @@ conv(const struct ink_conv *form, const float *x, const float *w, const float *b
 }
 
 static void
-conv_add(const struct ink_conv *form, const float *x, const float *w, float *y)
+conv_add(const struct ink_conv *form, const float *x, const float *w, const float *start, float *y)
 {
     for (int row = 0; row < form->out_height; row++)
         for (int column = 0; column < form->out_width; column++)
             for (int out = 0; out < form->out_channels; out++)
-                y[output_at(form, row, column, out)] +=
-                    (float)conv_at(form, x, w, row, column, out);
+                y[output_at(form, row, column, out)] = start[output_at(form, row, column, out)] +
+                                                       (float)conv_at(form, x, w, row, column, out);
 }
 
 static void

@@ -68,15 +68,15 @@ conv_at(const struct ink_conv *conv, const uint16_t *x, const uint16_t *w, int p
 
 static void
 conv(const struct ink_conv *form, const uint16_t *x, const uint16_t *w, const float *bias,
-     bool is_relu, bool is_added, float *y)
+     bool is_relu, const float *start, float *y)
 {
     for (int pixel = 0; pixel < form->out_height * form->out_width; pixel++)
         for (int out = 0; out < form->out_channels; out++) {
-            float *to = &y[(size_t)pixel * (size_t)form->out_channels + (size_t)out];
-            double start = is_added ? (double)*to : bias ? (double)bias[out] : 0;
-            double sum = start + conv_at(form, x, w, pixel, out);
+            size_t at = (size_t)pixel * (size_t)form->out_channels + (size_t)out;
+            double sum = conv_at(form, x, w, pixel, out);
 
-            *to = (float)(is_relu && sum < 0 ? 0 : sum);
+            sum += start ? (double)start[at] : bias ? (double)bias[out] : 0;
+            y[at] = (float)(is_relu && sum < 0 ? 0 : sum);
         }
 }
 

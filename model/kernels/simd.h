@@ -136,7 +136,8 @@ store_window(const vec of[static 4], bool is_relu, float *y, uint8_t *place)
 
 void INK_SIMD_NAME(conv)(const struct ink_conv *conv, const float *x, const float *w,
                          const float *bias, bool is_relu, float *y);
-void INK_SIMD_NAME(conv_add)(const struct ink_conv *conv, const float *x, const float *w, float *y);
+void INK_SIMD_NAME(conv_add)(const struct ink_conv *conv, const float *x, const float *w,
+                             const float *start, float *y);
 void INK_SIMD_NAME(conv_apart)(const struct ink_conv *conv, const float *x, const float *w,
                                bool is_added, float *y, const size_t apart[static 2]);
 void INK_SIMD_NAME(conv_weights)(const struct ink_conv *conv, const float *x, const float *dy,

@@ -18,14 +18,14 @@ struct tile {
     ptrdiff_t a_pixel, a_step, a_segment; /* a's strides from pixel to pixel, k to k, ... */
     ptrdiff_t b_step, b_segment, b_panel; /* b_panel, y_panel: to the second panel of two */
     ptrdiff_t y_pixel, y_panel, y_row;    /* y_row: of a convolution, from tile to tile */
-    bool is_added, is_relu;
+    bool is_added, is_relu; /* sums start with numbers that lie as y's do, else with biases */
 };
 
 /* is_step_pair: a pair lies behind the other from step to step (forward), else from pixel to
  * pixel (the weights' gradient). */
 ALWAYS_INLINE void
 tile_body(const int pixels, const int panels, const bool is_step_pair, const struct tile *tile,
-          const uint16_t *a, const uint16_t *b, const float *bias, float *y)
+          const uint16_t *a, const uint16_t *b, const float *start, float *y)
 {
     __m512 acc[14][2];
     const ptrdiff_t pa = is_step_pair ? tile->a_pixel : 2;
@@ -38,9 +38,9 @@ tile_body(const int pixels, const int panels, const bool is_step_pair, const str
         for (int v = 0; v < panels; v++) {
             acc[p][v] = _mm512_setzero_ps();
             if (tile->is_added)
-                acc[p][v] = _mm512_loadu_ps(y + p * tile->y_pixel + v * tile->y_panel);
-            else if (bias)
-                acc[p][v] = _mm512_loadu_ps(bias + v * INK_PANEL);
+                acc[p][v] = _mm512_loadu_ps(start + p * tile->y_pixel + v * tile->y_panel);
+            else if (start)
+                acc[p][v] = _mm512_loadu_ps(start + v * INK_PANEL);
         }
     for (size_t s = 0; s < tile->segments; s++) {
         /* A base every three pixels: base, base + pa, base + 2 pa are addressing modes. The empty
@@ -80,13 +80,13 @@ tile_body(const int pixels, const int panels, const bool is_step_pair, const str
 }
 
 typedef void tile_fn(const struct tile *tile, const uint16_t *a, const uint16_t *b,
-                     const float *bias, float *y);
+                     const float *start, float *y);
 
 #define DEFINE_TILE(name, pixels, panels, is_step_pair)                             \
     static void name(const struct tile *tile, const uint16_t *a, const uint16_t *b, \
-                     const float *bias, float *y)                                   \
+                     const float *start, float *y)                                  \
     {                                                                               \
-        tile_body(pixels, panels, is_step_pair, tile, a, b, bias, y);               \
+        tile_body(pixels, panels, is_step_pair, tile, a, b, start, y);              \
     }
 #define DEFINE_SINGLE(n) DEFINE_TILE(rows_##n, n, 1, true) DEFINE_TILE(columns_##n, n, 1, false)
 #define DEFINE_PAIR(n) \
@@ -111,17 +111,17 @@ static tile_fn *const column_pairs[] = {NULL, EACH_PAIR(COLUMN_PAIRS)};
 /* Run a tile of which only `lanes` channels exist: through a full one on the stack. */
 static void
 tile_at_edge(tile_fn *run, const struct tile *tile, const uint16_t *a, const uint16_t *b,
-             const float *bias, float *y, int pixels, int lanes)
+             const float *start, float *y, int pixels, int lanes)
 {
-    float whole[SINGLE_PIXELS][INK_PANEL];
+    float whole[SINGLE_PIXELS][INK_PANEL] = {{0}};
     struct tile edge = *tile;
 
     if (tile->is_added)
         for (int p = 0; p < pixels; p++)
             for (int lane = 0; lane < INK_PANEL; lane++)
-                whole[p][lane] = lane < lanes ? y[p * tile->y_pixel + lane] : 0;
+                whole[p][lane] = lane < lanes ? start[p * tile->y_pixel + lane] : 0;
     edge.y_pixel = INK_PANEL;
-    run(&edge, a, b, bias, whole[0]);
+    run(&edge, a, b, tile->is_added ? whole[0] : start, whole[0]);
     for (int p = 0; p < pixels; p++)
         for (int lane = 0; lane < lanes; lane++)
             y[p * tile->y_pixel + lane] = whole[p][lane];
@@ -141,7 +141,7 @@ lanes_at(const struct ink_conv *conv, int channel)
 /* All pixels of the output channels of one panel, or of two. */
 static void
 conv_panel(const struct ink_conv *conv, const struct tile *tile, const uint16_t *x,
-           const uint16_t *w, const float *bias, float *y, int lanes)
+           const uint16_t *w, const float *start, float *y, int lanes)
 {
     ptrdiff_t row = (ptrdiff_t)conv->in_width * conv->in_channels * conv->stride;
     bool pair = lanes > INK_PANEL;
@@ -150,25 +150,26 @@ conv_panel(const struct ink_conv *conv, const struct tile *tile, const uint16_t 
     for (int i = 0; i < conv->out_height; i++)
         for (int j = 0, n; j < conv->out_width; j += n) {
             const uint16_t *a = x + i * row + j * tile->a_pixel;
-            float *to = y + i * tile->y_row + j * tile->y_pixel;
+            ptrdiff_t to = i * tile->y_row + j * tile->y_pixel;
+            const float *from = tile->is_added ? start + to : start;
 
             n = part_of(conv->out_width - j, pair ? DOUBLE_PIXELS : SINGLE_PIXELS);
             if (lanes >= INK_PANEL)
-                run[n](tile, a, w, bias, to);
+                run[n](tile, a, w, from, y + to);
             else
-                tile_at_edge(run[n], tile, a, w, bias, to, n, lanes);
+                tile_at_edge(run[n], tile, a, w, from, y + to, n, lanes);
         }
 }
 
 /* All outputs, summed over the tile's steps. */
 static void
 conv_slice(const struct ink_conv *conv, const struct tile *tile, const uint16_t *x,
-           const uint16_t *w, const float *bias, float *y)
+           const uint16_t *w, const float *start, float *y)
 {
     for (int channel = 0, lanes; channel < conv->out_channels; channel += lanes) {
         lanes = lanes_at(conv, channel);
         conv_panel(conv, tile, x, w + channel / INK_PANEL * tile->b_panel,
-                   bias ? bias + channel : NULL, y + channel, lanes);
+                   start ? start + channel : NULL, y + channel, lanes);
     }
 }
 
@@ -210,7 +211,7 @@ list_live(size_t count, const uint16_t *x, struct live *live)
 /* y (+)= w x for `panels` panels, lanes of the last one as many as there are. */
 ALWAYS_INLINE void
 one_body(const int panels, const struct tile *tile, const struct live *live, const uint16_t *w,
-         const float *bias, float *y, int lanes)
+         const float *start, float *y, int lanes)
 {
     __m512 acc[ONE_CHAINS];
     const int chains = ONE_CHAINS / panels;
@@ -221,9 +222,9 @@ one_body(const int panels, const struct tile *tile, const struct live *live, con
 
         acc[i] = _mm512_setzero_ps();
         if (i < panels && tile->is_added)
-            acc[i] = _mm512_maskz_loadu_ps(some, y + i * INK_PANEL);
-        else if (i < panels && bias)
-            acc[i] = _mm512_loadu_ps(bias + i * INK_PANEL);
+            acc[i] = _mm512_maskz_loadu_ps(some, start + i * INK_PANEL);
+        else if (i < panels && start)
+            acc[i] = _mm512_loadu_ps(start + i * INK_PANEL);
     }
     for (size_t k = 0; k < live->count; k += (size_t)chains)
 #pragma GCC unroll 8
@@ -250,13 +251,13 @@ one_body(const int panels, const struct tile *tile, const struct live *live, con
 }
 
 typedef void one_fn(const struct tile *tile, const struct live *live, const uint16_t *w,
-                    const float *bias, float *y, int lanes);
+                    const float *start, float *y, int lanes);
 
 #define DEFINE_ONE(n)                                                                        \
     static void one_##n(const struct tile *tile, const struct live *live, const uint16_t *w, \
-                        const float *bias, float *y, int lanes)                              \
+                        const float *start, float *y, int lanes)                             \
     {                                                                                        \
-        one_body(n, tile, live, w, bias, y, lanes);                                          \
+        one_body(n, tile, live, w, start, y, lanes);                                         \
     }
 DEFINE_ONE(1)
 DEFINE_ONE(2)
@@ -265,7 +266,7 @@ DEFINE_ONE(8)
 
 static void
 one_pixel(const struct ink_conv *conv, struct tile *tile, const uint16_t *x, const uint16_t *w,
-          const float *bias, float *y)
+          const float *start, float *y)
 {
     size_t count = tile->count;
     bool is_relu = tile->is_relu;
@@ -276,6 +277,7 @@ one_pixel(const struct ink_conv *conv, struct tile *tile, const uint16_t *x, con
 
         tile->is_added = tile->is_added || from > 0;
         tile->is_relu = is_relu && from + steps == count;
+        start = from > 0 ? y : start;
         list_live(steps, x + 2 * from, &live);
         for (int channel = 0, panels; channel < conv->out_channels; channel += panels * INK_PANEL) {
             int left = conv->out_channels - channel, whole = (left + INK_PANEL - 1) / INK_PANEL;
@@ -284,7 +286,7 @@ one_pixel(const struct ink_conv *conv, struct tile *tile, const uint16_t *x, con
             panels = whole >= 8 ? 8 : whole >= 4 ? 4 : whole >= 2 ? 2 : 1;
             run = panels == 8 ? one_8 : panels == 4 ? one_4 : panels == 2 ? one_2 : one_1;
             run(tile, &live, w + channel / INK_PANEL * tile->b_panel + from * INK_PANEL * 2,
-                bias ? bias + channel : NULL, y + channel, least(left, panels * INK_PANEL));
+                start ? start + channel : NULL, y + channel, least(left, panels * INK_PANEL));
         }
     }
 }
@@ -292,9 +294,10 @@ one_pixel(const struct ink_conv *conv, struct tile *tile, const uint16_t *x, con
 /* Steps of the inner loop after which a and b still are in the first-level cache. */
 enum { STEPS_MAX = 512 };
 
-/* apart: y's floats from pixel to pixel and row to row. */
+/* apart: y's floats from pixel to pixel and row to row, and start's if flags[1] says that it is no
+ * bias. */
 static void
-conv_any(const struct ink_conv *form, const uint16_t *x, const uint16_t *w, const float *bias,
+conv_any(const struct ink_conv *form, const uint16_t *x, const uint16_t *w, const float *start,
          const bool flags[static 2], float *y, const size_t apart[static 2])
 {
     bool is_relu = flags[0], is_added = flags[1];
@@ -314,28 +317,28 @@ conv_any(const struct ink_conv *form, const uint16_t *x, const uint16_t *w, cons
     };
 
     if (form->kernel_height * form->out_height * form->out_width == 1) {
-        one_pixel(form, &tile, x, w, bias, y);
+        one_pixel(form, &tile, x, w, start, y);
         return;
     }
     if (form->kernel_height > 1 || count <= STEPS_MAX) {
-        conv_slice(form, &tile, x, w, bias, y);
+        conv_slice(form, &tile, x, w, start, y);
         return;
     }
     for (size_t from = 0; from < count; from += STEPS_MAX) {
         tile.count = count - from < STEPS_MAX ? count - from : STEPS_MAX;
         tile.is_added = is_added || from > 0;
         tile.is_relu = is_relu && from + tile.count == count;
-        conv_slice(form, &tile, x + 2 * from, w + from * INK_PANEL * 2, bias, y);
+        conv_slice(form, &tile, x + 2 * from, w + from * INK_PANEL * 2, from > 0 ? y : start, y);
     }
 }
 
 static void
 conv(const struct ink_conv *form, const uint16_t *x, const uint16_t *w, const float *bias,
-     bool is_relu, bool is_added, float *y)
+     bool is_relu, const float *start, float *y)
 {
     size_t pixel = (size_t)form->out_channels;
 
-    conv_any(form, x, w, bias, (const bool[2]){is_relu, is_added}, y,
+    conv_any(form, x, w, start ? start : bias, (const bool[2]){is_relu, start != NULL}, y,
              (const size_t[2]){pixel, pixel * (size_t)form->out_width});
 }
 
@@ -343,7 +346,7 @@ static void
 conv_apart(const struct ink_conv *form, const uint16_t *x, const uint16_t *w, bool is_added,
            float *y, const size_t apart[static 2])
 {
-    conv_any(form, x, w, NULL, (const bool[2]){false, is_added}, y, apart);
+    conv_any(form, x, w, is_added ? y : NULL, (const bool[2]){false, is_added}, y, apart);
 }
 
 /* ---- the weights' gradient ---- */
@@ -354,14 +357,16 @@ static void
 weights_of_steps(const struct tile *tile, int n, const uint16_t *x, const uint16_t *dy, float *dw,
                  int lanes)
 {
+    const float *start = tile->is_added ? dw : NULL;
+
     if (lanes > INK_PANEL) {
-        column_pairs[n](tile, x, dy, NULL, dw);
+        column_pairs[n](tile, x, dy, start, dw);
     } else if (lanes == INK_PANEL) {
-        columns[n](tile, x, dy, NULL, dw);
+        columns[n](tile, x, dy, start, dw);
     } else {
         if (!tile->is_added)
             memset(dw, 0, (size_t)n * INK_PANEL * sizeof(*dw));
-        tile_at_edge(columns[n], tile, x, dy, NULL, dw, n, lanes);
+        tile_at_edge(columns[n], tile, x, dy, start, dw, n, lanes);
     }
 }
 

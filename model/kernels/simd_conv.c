@@ -18,12 +18,12 @@ struct tile {
     ptrdiff_t a_pixel, a_step, a_segment; /* a's strides from pixel to pixel, k to k, ... */
     ptrdiff_t b_step, b_segment, b_panel; /* b_panel, y_panel: to the second panel of two */
     ptrdiff_t y_pixel, y_panel, y_row;    /* y_row: of a convolution, from tile to tile */
-    bool is_added, is_relu;
+    bool is_added, is_relu; /* sums start with numbers that lie as y's do, else with biases */
 };
 
 ALWAYS_INLINE void
 tile_body(const int pixels, const int panels, const bool is_unit_pixel, const struct tile *tile,
-          const float *a, const float *b, const float *bias, float *y)
+          const float *a, const float *b, const float *start, float *y)
 {
     vec acc[14][4];
     const int vectors = panels * VECTORS;
@@ -37,10 +37,10 @@ tile_body(const int pixels, const int panels, const bool is_unit_pixel, const st
         for (int v = 0; v < vectors; v++) {
             acc[p][v] = (vec){0};
             if (tile->is_added)
-                acc[p][v] =
-                    load(y + p * tile->y_pixel + v / VECTORS * tile->y_panel + v % VECTORS * LANES);
-            else if (bias)
-                acc[p][v] = load(bias + v * LANES);
+                acc[p][v] = load(start + p * tile->y_pixel + v / VECTORS * tile->y_panel +
+                                 v % VECTORS * LANES);
+            else if (start)
+                acc[p][v] = load(start + v * LANES);
         }
     for (size_t s = 0; s < tile->segments; s++) {
         /* A base every three pixels: base, base + pa, base + 2 pa are addressing modes. The empty
@@ -79,14 +79,14 @@ tile_body(const int pixels, const int panels, const bool is_unit_pixel, const st
                   tile->is_relu ? clamp(acc[p][v]) : acc[p][v]);
 }
 
-typedef void tile_fn(const struct tile *tile, const float *a, const float *b, const float *bias,
+typedef void tile_fn(const struct tile *tile, const float *a, const float *b, const float *start,
                      float *y);
 
-#define DEFINE_TILE(name, pixels, panels, is_unit_pixel)                                         \
-    static void name(const struct tile *tile, const float *a, const float *b, const float *bias, \
-                     float *y)                                                                   \
-    {                                                                                            \
-        tile_body(pixels, panels, is_unit_pixel, tile, a, b, bias, y);                           \
+#define DEFINE_TILE(name, pixels, panels, is_unit_pixel)                                          \
+    static void name(const struct tile *tile, const float *a, const float *b, const float *start, \
+                     float *y)                                                                    \
+    {                                                                                             \
+        tile_body(pixels, panels, is_unit_pixel, tile, a, b, start, y);                           \
     }
 #define DEFINE_SINGLE(n) DEFINE_TILE(rows_##n, n, 1, false) DEFINE_TILE(columns_##n, n, 1, true)
 #define DEFINE_PAIR(n) \
@@ -118,17 +118,17 @@ static tile_fn *const column_pairs[] = {NULL, EACH_PAIR(COLUMN_PAIRS)};
 /* Run a tile of which only `lanes` channels exist: through a full one on the stack. */
 static void
 tile_at_edge(tile_fn *run, const struct tile *tile, const float *a, const float *b,
-             const float *bias, float *y, int pixels, int lanes)
+             const float *start, float *y, int pixels, int lanes)
 {
-    float whole[14][INK_PANEL];
+    float whole[14][INK_PANEL] = {{0}};
     struct tile edge = *tile;
 
     if (tile->is_added)
         for (int p = 0; p < pixels; p++)
             for (int lane = 0; lane < INK_PANEL; lane++)
-                whole[p][lane] = lane < lanes ? y[p * tile->y_pixel + lane] : 0;
+                whole[p][lane] = lane < lanes ? start[p * tile->y_pixel + lane] : 0;
     edge.y_pixel = INK_PANEL;
-    run(&edge, a, b, bias, whole[0]);
+    run(&edge, a, b, tile->is_added ? whole[0] : start, whole[0]);
     for (int p = 0; p < pixels; p++)
         for (int lane = 0; lane < lanes; lane++)
             y[p * tile->y_pixel + lane] = whole[p][lane];
@@ -144,7 +144,7 @@ is_pair(const struct ink_conv *conv, int channel)
 /* All pixels of the output channels of one panel, or of two. */
 static void
 conv_panel(const struct ink_conv *conv, const struct tile *tile, const float *x, const float *w,
-           const float *bias, float *y, int lanes)
+           const float *start, float *y, int lanes)
 {
     ptrdiff_t row = (ptrdiff_t)conv->in_width * conv->in_channels * conv->stride;
     bool pair = lanes > INK_PANEL;
@@ -153,35 +153,37 @@ conv_panel(const struct ink_conv *conv, const struct tile *tile, const float *x,
     for (int i = 0; i < conv->out_height; i++)
         for (int j = 0, n; j < conv->out_width; j += n) {
             const float *a = x + i * row + j * tile->a_pixel;
-            float *to = y + i * tile->y_row + j * tile->y_pixel;
+            ptrdiff_t to = i * tile->y_row + j * tile->y_pixel;
+            const float *from = tile->is_added ? start + to : start;
 
             n = part_of(conv->out_width - j, pair ? PAIR_PIXELS : PIXELS);
             if (lanes >= INK_PANEL)
-                run[n](tile, a, w, bias, to);
+                run[n](tile, a, w, from, y + to);
             else
-                tile_at_edge(run[n], tile, a, w, bias, to, n, lanes);
+                tile_at_edge(run[n], tile, a, w, from, y + to, n, lanes);
         }
 }
 
 /* All outputs, summed over the tile's steps. */
 static void
 conv_slice(const struct ink_conv *conv, const struct tile *tile, const float *x, const float *w,
-           const float *bias, float *y)
+           const float *start, float *y)
 {
     for (int channel = 0, lanes; channel < conv->out_channels; channel += lanes) {
         lanes =
             is_pair(conv, channel) ? 2 * INK_PANEL : least(INK_PANEL, conv->out_channels - channel);
         conv_panel(conv, tile, x, w + channel / INK_PANEL * tile->b_panel,
-                   bias ? bias + channel : NULL, y + channel, lanes);
+                   start ? start + channel : NULL, y + channel, lanes);
     }
 }
 
 /* Steps of the inner loop after which a and b still are in the first-level cache. */
 enum { STEPS_MAX = 512 };
 
-/* apart: y's floats from pixel to pixel and row to row. */
+/* apart: y's floats from pixel to pixel and row to row, and start's if flags[1] says that it is no
+ * bias. */
 static void
-conv_any(const struct ink_conv *conv, const float *x, const float *w, const float *bias,
+conv_any(const struct ink_conv *conv, const float *x, const float *w, const float *start,
          const bool flags[static 2], float *y, const size_t apart[static 2])
 {
     bool is_relu = flags[0], is_added = flags[1];
@@ -201,25 +203,26 @@ conv_any(const struct ink_conv *conv, const float *x, const float *w, const floa
     };
 
     if (conv->kernel_height > 1 || count <= STEPS_MAX) {
-        conv_slice(conv, &tile, x, w, bias, y);
+        conv_slice(conv, &tile, x, w, start, y);
         return;
     }
     for (size_t from = 0; from < count; from += STEPS_MAX) {
         tile.count = count - from < STEPS_MAX ? count - from : STEPS_MAX;
         tile.is_added = is_added || from > 0;
         tile.is_relu = is_relu && from + tile.count == count;
-        conv_slice(conv, &tile, x + from, w + from * INK_PANEL, bias, y);
+        conv_slice(conv, &tile, x + from, w + from * INK_PANEL, from > 0 ? y : start, y);
     }
 }
 
 /* All pixels one behind the other. */
 static void
-conv_dense(const struct ink_conv *conv, const float *x, const float *w, const float *bias,
+conv_dense(const struct ink_conv *conv, const float *x, const float *w, const float *start,
            const bool flags[static 2], float *y)
 {
     size_t pixel = (size_t)conv->out_channels;
 
-    conv_any(conv, x, w, bias, flags, y, (const size_t[2]){pixel, pixel * (size_t)conv->out_width});
+    conv_any(conv, x, w, start, flags, y,
+             (const size_t[2]){pixel, pixel * (size_t)conv->out_width});
 }
 
 void
@@ -231,16 +234,17 @@ INK_SIMD_NAME(conv)(const struct ink_conv *conv, const float *x, const float *w,
 }
 
 void
-INK_SIMD_NAME(conv_add)(const struct ink_conv *conv, const float *x, const float *w, float *y)
+INK_SIMD_NAME(conv_add)(const struct ink_conv *conv, const float *x, const float *w,
+                        const float *start, float *y)
 {
-    conv_dense(conv, x, w, NULL, (const bool[2]){false, true}, y);
+    conv_dense(conv, x, w, start, (const bool[2]){false, true}, y);
 }
 
 void
 INK_SIMD_NAME(conv_apart)(const struct ink_conv *conv, const float *x, const float *w,
                           bool is_added, float *y, const size_t apart[static 2])
 {
-    conv_any(conv, x, w, NULL, (const bool[2]){false, is_added}, y, apart);
+    conv_any(conv, x, w, is_added ? y : NULL, (const bool[2]){false, is_added}, y, apart);
 }
 
 void
@@ -273,14 +277,16 @@ static void
 weights_of_steps(const struct tile *tile, int n, const float *x, const float *dy, float *dw,
                  int lanes)
 {
+    const float *start = tile->is_added ? dw : NULL;
+
     if (lanes > INK_PANEL) {
-        column_pairs[n](tile, x, dy, NULL, dw);
+        column_pairs[n](tile, x, dy, start, dw);
     } else if (lanes == INK_PANEL) {
-        columns[n](tile, x, dy, NULL, dw);
+        columns[n](tile, x, dy, start, dw);
     } else {
         if (!tile->is_added)
             memset(dw, 0, (size_t)n * INK_PANEL * sizeof(*dw));
-        tile_at_edge(columns[n], tile, x, dy, NULL, dw, n, lanes);
+        tile_at_edge(columns[n], tile, x, dy, start, dw, n, lanes);
     }
 }
 

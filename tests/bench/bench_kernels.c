@@ -78,7 +78,7 @@ compute(const struct ink_kernels *kernels, const struct ink_conv *conv, struct n
     if (form == BF16_ROUNDED)
         bf16->round(n->in, n->x, n->x16);
     if (form == BF16 || form == BF16_ROUNDED)
-        bf16->conv(conv, n->x16, n->w16, NULL, true, false, n->y);
+        bf16->conv(conv, n->x16, n->w16, NULL, true, NULL, n->y);
     if (form == BF16_POOLED)
         bf16->conv_pooled(conv, n->x16, n->w16, NULL, true, n->y, n->place);
     if (form == BF16_PAIRED) {

@@ -192,6 +192,15 @@ run_backward(struct bench *bench)
     keep_least(bench, us, bench->backward);
 }
 
+static double
+work_of(const struct ink_plan_node *at)
+{
+    if (at->node->op != INK_OP_CONV && at->node->op != INK_OP_DENSE)
+        return 0;
+    return 2.0 * (double)ink_shape_count(at->out) * at->conv.kernel_height * at->conv.kernel_width *
+           at->conv.in_channels;
+}
+
 static void
 print_part(double us, double work, double peak)
 {
@@ -207,11 +216,10 @@ print_node(const struct bench *bench, int index, double peak)
 {
     const struct ink_plan_node *at = &bench->plan->node[index];
     bool is_back = bench->plan->node[at->node->input[0]].needs_gradient;
-    double work = 0;
+    double work = at->lead < 0 ? work_of(at) : 0;
 
-    if (at->node->op == INK_OP_CONV || at->node->op == INK_OP_DENSE)
-        work = 2.0 * (double)ink_shape_count(at->out) * at->conv.kernel_height *
-               at->conv.kernel_width * at->conv.in_channels;
+    if (at->twin >= 0)
+        work += work_of(&bench->plan->node[at->twin]);
     printf("%-12.12s %-9s", at->node->name, ink_op_name(at->node->op));
     print_part(bench->forward[index] / bench->pictures, work * inked_share(bench, index), peak);
     if (bench->plan->use == INK_USE_TRAIN)

@@ -122,12 +122,12 @@ live_operations(const struct ink_conv *conv, const float *dy, const uint8_t *pla
     static void timed_##kernel parameters                                  \
     {                                                                      \
         char shape[SHAPE_SIZE];                                            \
-        uint64_t start, took;                                              \
+        uint64_t begin, took;                                              \
                                                                            \
         (void)conv_shape(conv, shape);                                     \
-        start = ink_clock_ns();                                            \
+        begin = ink_clock_ns();                                            \
         profile.table->name arguments;                                     \
-        took = ink_clock_ns() - start; /* counting takes time too */       \
+        took = ink_clock_ns() - begin; /* counting takes time too */       \
         note(#kernel, shape, took, operations);                            \
     }
 
@@ -136,7 +136,9 @@ TIMED_CONV(real, conv, conv, conv_operations(conv),
             bool is_relu, float *y),
            (conv, x, w, bias, is_relu, y))
 TIMED_CONV(real, conv_add, conv_add, conv_operations(conv),
-           (const struct ink_conv *conv, const float *x, const float *w, float *y), (conv, x, w, y))
+           (const struct ink_conv *conv, const float *x, const float *w, const float *start,
+            float *y),
+           (conv, x, w, start, y))
 TIMED_CONV(real, conv_apart, conv_apart, conv_operations(conv),
            (const struct ink_conv *conv, const float *x, const float *w, bool is_added, float *y,
             const size_t apart[static 2]),
@@ -164,8 +166,8 @@ TIMED_CONV(real, pooled_gather, pooled_gather, 0,
            (const struct ink_conv *conv, const float *own, float *dw), (conv, own, dw))
 TIMED_CONV(real_bf16, bf16_conv, conv, conv_operations(conv),
            (const struct ink_conv *conv, const uint16_t *x, const uint16_t *w, const float *bias,
-            bool is_relu, bool is_added, float *y),
-           (conv, x, w, bias, is_relu, is_added, y))
+            bool is_relu, const float *start, float *y),
+           (conv, x, w, bias, is_relu, start, y))
 TIMED_CONV(real_bf16, bf16_conv_apart, conv_apart, conv_operations(conv),
            (const struct ink_conv *conv, const uint16_t *x, const uint16_t *w, bool is_added,
             float *y, const size_t apart[static 2]),

@@ -247,18 +247,24 @@ check_conv(const struct ink_bf16 *bf16, const struct ink_conv *conv)
 {
     const struct ink_bf16 *reference = the_reference();
     struct numbers n;
-    float *want, *dw_want;
+    float *want, *start, *dw_want;
 
     numbers_init(&n, conv);
     want = copy_of(n.y, n.out + 16);
+    start = noise(n.out + 16);
     dw_want = copy_of(n.dw, n.weights);
     for (int form = 0; form < 4; form++) { /* plain; bias and relu; added; added and relu */
         bool is_relu = form % 2, is_added = form / 2;
 
-        reference->conv(conv, n.x16, n.w16, form == 1 ? n.bias : NULL, is_relu, is_added, want);
-        bf16->conv(conv, n.x16, n.w16, form == 1 ? n.bias : NULL, is_relu, is_added, n.y);
+        reference->conv(conv, n.x16, n.w16, form == 1 ? n.bias : NULL, is_relu,
+                        is_added ? want : NULL, want);
+        bf16->conv(conv, n.x16, n.w16, form == 1 ? n.bias : NULL, is_relu, is_added ? n.y : NULL,
+                   n.y);
         assert_near("conv", n.y, want, n.out + 16, (double)n.window * tolerance);
     }
+    reference->conv(conv, n.x16, n.w16, NULL, false, start, want); /* added to others */
+    bf16->conv(conv, n.x16, n.w16, NULL, false, start, n.y);
+    assert_near("conv", n.y, want, n.out + 16, (double)n.window * tolerance);
     for (int added = 1; added >= 0; added--) {
         size_t apart[2] = {n.outs + 3, (n.outs + 3) * (size_t)conv->out_width + 5};
         size_t size = apart[1] * (size_t)conv->out_height + 16;
@@ -277,6 +283,7 @@ check_conv(const struct ink_bf16 *bf16, const struct ink_conv *conv)
     }
     numbers_fini(&n);
     free(want);
+    free(start);
     free(dw_want);
 }
 
@@ -382,7 +389,7 @@ floats_agree(void **state)
         reference->bf16->conv_weights(&convs[i], n.x_pairs, n.dy_pairs, false, dw);
         assert_near("conv_weights", dw, n.dw, n.weights, (2 + sqrt((double)n.pixels)) * rounding);
         reference->conv(&convs[i], n.x, n.w, n.bias, true, n.y);
-        reference->bf16->conv(&convs[i], n.x16, n.w16, n.bias, true, false, y);
+        reference->bf16->conv(&convs[i], n.x16, n.w16, n.bias, true, NULL, y);
         assert_near("conv", y, n.y, n.out, (2 + sqrt((double)n.window)) * rounding);
         if (convs[i].stride == 1 && convs[i].out_height > 1 && convs[i].out_width > 1) {
             size_t windows = (size_t)(convs[i].out_height / 2 * (convs[i].out_width / 2));

@@ -25,7 +25,7 @@ check_conv(const struct ink_kernels *fast, const struct ink_kernels *reference,
     size_t window = (size_t)(conv->kernel_height * conv->kernel_width) * (size_t)conv->in_channels;
     size_t pixels = (size_t)conv->out_height * (size_t)conv->out_width, out = pixels * outs;
     float *x = noise(in), *w = noise(window * panels), *bias = noise(panels);
-    float *want = noise(out + 16), *got = copy_of(want, out + 16);
+    float *want = noise(out + 16), *got = copy_of(want, out + 16), *start = noise(out + 16);
     float *dw_want = noise(window * panels), *dw_got;
 
     for (size_t i = 0; i < window * panels; i++) /* unused channels of the last panel are zero */
@@ -37,9 +37,12 @@ check_conv(const struct ink_kernels *fast, const struct ink_kernels *reference,
         fast->conv(conv, x, w, relu ? bias : NULL, relu, got);
         assert_near(fast->name, "conv", got, want, out + 16, (double)window * (double)tolerance);
     }
-    reference->conv_add(conv, x, w, want);
-    fast->conv_add(conv, x, w, got);
-    assert_near(fast->name, "conv_add", got, want, out + 16, (double)window * (double)tolerance);
+    for (int other = 0; other < 2; other++) { /* added in place, or to others */
+        reference->conv_add(conv, x, w, other ? start : want, want);
+        fast->conv_add(conv, x, w, other ? start : got, got);
+        assert_near(fast->name, "conv_add", got, want, out + 16,
+                    (double)window * (double)tolerance);
+    }
     for (int added = 0; added < 2 && conv->out_width > 1;
          added++) { /* each second column and row */
         struct ink_conv half = *conv;
@@ -63,6 +66,7 @@ check_conv(const struct ink_kernels *fast, const struct ink_kernels *reference,
     free(bias);
     free(want);
     free(got);
+    free(start);
     free(dw_want);
     free(dw_got);
 }

@@ -110,6 +110,18 @@ static const struct {
                      "p: dropout 0.5\ne: dense 10\n"},
     {"add", HEAD "c: conv 4 3x3 pad=1\nt: tanh\nd: conv 4 3x3 pad=1\ns: add from=d,t\nf: flatten\n"
                  "e: dense 10\n"},
+    {"adds of adds, of what others read too",
+     HEAD "c: conv 4 3x3 pad=1\nt: tanh\nd: conv 5 3x3 pad=1\nb: batchnorm\nr: relu\n"
+          "k: conv 5 3x3 pad=1 bias=no\ns: add from=k,d\nb2: batchnorm\nr2: relu\n"
+          "l: conv 5 3x3 pad=1 bias=no\nu: add from=s,l\nm: conv 5 1x1 bias=no from=t\n"
+          "n: conv 5 1x1 from=u\no: add from=u,n,m\nv: add from=o,d\nw: tanh\nf: flatten\n"
+          "e: dense 10\n"},
+    {"adds of strided convs of one input, each with a batch norm or two users", HEAD
+     "c: conv 4 3x3 pad=1\nb: batchnorm\nr: relu\nd: conv 5 3x3 stride=2 pad=1 bias=no\n"
+     "k: conv 5 1x1 stride=2 from=r\ns: add from=k,d\nl: conv 5 3x3 stride=2 pad=1 bias=no from=r\n"
+     "m: conv 5 2x2 stride=2 bias=no from=c\no: conv 5 1x1 stride=2 bias=no from=r\nb2: batchnorm\n"
+     "q: relu\nu: add from=q,l\nb3: batchnorm from=s\nv: add from=u,b3\np: globalpool from=m\n"
+     "f: flatten from=p\ng: dense 10\nh: flatten from=v\ni: dense 10\nj: add from=g,i\n"},
     {"add of one twice",
      HEAD "c: conv 4 3x3\nt: tanh\ns: add from=t,t,t\nf: flatten\ne: dense 10\n"},
     {"concat", HEAD "c: conv 3 3x3\nt: tanh from=c\nu: sigmoid from=c\nv: conv 2 1x1 from=c\n"
