@@ -16,16 +16,23 @@
 #include <immintrin.h>
 #endif
 
+/* Output channels that are looked at together: in a bit each, and their weights to 16 inputs fit
+ * the cache. */
+enum { CHUNK = 64 };
+
 /* ---- the weights ---- */
 
-/* Windows that are looked at together: their input stays in the first-level cache meanwhile. */
-enum { BAND = 64 };
+/* Windows that are looked at together: for each output channel the sums are loaded and stored once,
+ * and where its windows end is a surprise, so rather all of a picture. The room for them is an odd
+ * number of cache lines, so that channels do not meet in the same places of the cache. */
+enum { WINDOWS = 160, ROOM = WINDOWS + 16 };
 
-/* Of 16 output channels, the gradients of a band and where in x their windows start. */
+/* For output channels, the gradients of such windows and where in x these start. All channels' are
+ * collected before the first is used: what was just written in overlapping vectors reads slowly. */
 struct hits {
-    float gradient[INK_PANEL][BAND + 16];
-    int32_t at[INK_PANEL][BAND + 16];
-    int count[INK_PANEL];
+    float gradient[CHUNK][ROOM];
+    int32_t at[CHUNK][ROOM];
+    int count[CHUNK];
 };
 
 #if defined(__AVX512F__)
@@ -69,11 +76,11 @@ turn_square(__m512 row[static 16])
  * of four won goes through the turn as two bits a window, in one number a channel. */
 static void
 collect_square(const float *dy, const uint8_t *place, const int32_t *at, __m512i step,
-               const int size[static 3], struct hits *out)
+               const int size[static 4], struct hits *out)
 {
     const __m512i twos = _mm512_slli_epi32(
         _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0), 1);
-    int windows = size[0], channels = size[1], lanes = size[2];
+    int windows = size[0], channels = size[1], first = size[2], lanes = size[3];
     __mmask16 real = (__mmask16)((1U << lanes) - 1);
     __m512i winners = _mm512_setzero_si512(), start = _mm512_loadu_si512(at);
     __m512 row[16];
@@ -99,11 +106,12 @@ collect_square(const float *dy, const uint8_t *place, const int32_t *at, __m512i
         __m512i winner = _mm512_srlv_epi32(_mm512_set1_epi32(winner_of[lane]), twos);
         __m512i from = _mm512_add_epi32(
             start, _mm512_permutexvar_epi32(_mm512_and_si512(winner, _mm512_set1_epi32(3)), step));
-        int n = out->count[lane];
+        int n = out->count[first + lane];
 
-        _mm512_storeu_ps(out->gradient[lane] + n, _mm512_maskz_compress_ps(live, row[lane]));
-        _mm512_storeu_si512(out->at[lane] + n, _mm512_maskz_compress_epi32(live, from));
-        out->count[lane] = n + __builtin_popcount(live);
+        _mm512_storeu_ps(out->gradient[first + lane] + n,
+                         _mm512_maskz_compress_ps(live, row[lane]));
+        _mm512_storeu_si512(out->at[first + lane] + n, _mm512_maskz_compress_epi32(live, from));
+        out->count[first + lane] = n + __builtin_popcount(live);
     }
 }
 
@@ -115,9 +123,12 @@ collect(const float *dy, const uint8_t *place, const int32_t *at, const int32_t 
     ptrdiff_t channels = size[1];
 
     memset(out->count, 0, sizeof(out->count));
-    for (int i = 0; i < size[0]; i += 16)
-        collect_square(dy + i * channels, place + i * channels, at + i, steps,
-                       (const int[3]){least(16, size[0] - i), size[1], size[2]}, out);
+    for (int c = 0; c < size[2]; c += INK_PANEL)
+        for (int i = 0; i < size[0]; i += 16)
+            collect_square(
+                dy + i * channels + c, place + i * channels + c, at + i, steps,
+                (const int[4]){least(16, size[0] - i), size[1], c, least(INK_PANEL, size[2] - c)},
+                out);
 }
 #else
 static void
@@ -195,10 +206,9 @@ static lines_fn *const lines_of_1[] = {NULL, EACH_LINES(LINES, 1)};
 static lines_fn *const lines_of_3[] = {NULL, EACH_LINES(LINES, 3)};
 /* clang-format on */
 
-/* One band of windows and one panel of output channels. */
 static void
-band_weights(const struct ink_conv *conv, const struct hits *hits, int lanes, const float *x,
-             float *own)
+add_lines(const struct ink_conv *conv, const struct hits *hits, int lanes, const float *x,
+          float *own)
 {
     int width = conv->kernel_width * conv->in_channels;
     int vectors = (width + INK_PANEL - 1) / INK_PANEL * VECTORS;
@@ -235,25 +245,25 @@ find_windows(const struct ink_conv *conv, int first, int count, int32_t *out_at)
     }
 }
 
-/* A band's size: whole rows of windows, if one fits. */
+/* How many windows to take, at most: whole rows, if one fits. */
 static int
-band_of(const struct ink_conv *conv)
+band_of(const struct ink_conv *conv, int most)
 {
     int width = conv->out_width / 2;
 
-    return width > BAND ? BAND : BAND / width * width;
+    return width > most ? most : most / width * width;
 }
 
 void
 INK_SIMD_NAME(pooled_weights)(const struct ink_conv *conv, const float *x, const float *dy,
                               const uint8_t *place, float *own)
 {
-    int windows = (conv->out_height / 2) * (conv->out_width / 2), band = band_of(conv);
+    int windows = (conv->out_height / 2) * (conv->out_width / 2), band = band_of(conv, WINDOWS);
     int channels = conv->out_channels, row = conv->in_width * conv->in_channels;
     const int32_t step[4] = {0, conv->in_channels, row, row + conv->in_channels};
-    ptrdiff_t panel = (ptrdiff_t)(ink_pooled_size(conv) / (((size_t)channels + 15) / INK_PANEL));
+    ptrdiff_t each = (ptrdiff_t)(ink_pooled_size(conv) / (((size_t)channels + 15) / 16 * 16));
     struct hits hits;
-    int32_t at[BAND + 16];
+    int32_t at[ROOM];
 
     if (INK_SIMD_NAME(first_pooled_weights)(conv, x, dy, place, own))
         return;
@@ -262,12 +272,12 @@ INK_SIMD_NAME(pooled_weights)(const struct ink_conv *conv, const float *x, const
         ptrdiff_t from = (ptrdiff_t)first * channels;
 
         find_windows(conv, first, count, at);
-        for (int c = 0; c < channels; c += INK_PANEL) {
-            int lanes = least(INK_PANEL, channels - c);
+        for (int c = 0; c < channels; c += CHUNK) {
+            int lanes = least(CHUNK, channels - c);
 
             collect(dy + from + c, place + from + c, at, step,
                     (const int[3]){count, channels, lanes}, &hits);
-            band_weights(conv, &hits, lanes, x, own + c / INK_PANEL * panel);
+            add_lines(conv, &hits, lanes, x, own + c * each);
         }
     }
 }
@@ -292,8 +302,8 @@ INK_SIMD_NAME(pooled_gather)(const struct ink_conv *conv, const float *own, floa
 
 /* ---- the input ---- */
 
-/* Output channels that are looked at together: their weights to 16 inputs fit the cache. */
-enum { CHUNK = 64, TAPS = 9 };
+/* Windows that are looked at together: their gradients stay in the first-level cache meanwhile. */
+enum { BAND = 64, TAPS = 9 };
 
 /* A window's live channels, by which of the four won; bit c for channel c. */
 #if defined(__AVX512F__)
@@ -464,8 +474,8 @@ void
 INK_SIMD_NAME(pooled_input)(const struct ink_conv *conv, const float *dy, const uint8_t *place,
                             const float *w, float *dx)
 {
-    int windows = (conv->out_height / 2) * (conv->out_width / 2), band = band_of(conv);
-    int32_t at[BAND + 16];
+    int windows = (conv->out_height / 2) * (conv->out_width / 2), band = band_of(conv, BAND);
+    int32_t at[BAND];
 
     for (int first = 0; first < windows; first += band) {
         int count = least(band, windows - first);
