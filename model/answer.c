@@ -4,8 +4,31 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Floats of a dense layer's weights that are worth reading for a picture more or less, and how many
+ * pictures' activations are worth their room. */
+enum { WEIGHTS_EACH = 1 << 14, PART_LEAST = 16, PART_MOST = 128 };
+
+/* Pictures that are computed together: the larger the dense layers' weights, which are read once
+ * for all of them, the more. */
+static size_t
+part_most(const struct ink_plan *plan)
+{
+    size_t weights = (plan->parameter_size - plan->share_size) / WEIGHTS_EACH;
+
+    return weights < PART_LEAST ? PART_LEAST : weights > PART_MOST ? PART_MOST : weights;
+}
+
+/* Parts of about the same size, as many for each thread, none larger than `most`. */
+static size_t
+part_size(size_t count, size_t threads, size_t most)
+{
+    size_t rounds = (count + most * threads - 1) / (most * threads);
+
+    return count > 0 ? (count + rounds * threads - 1) / (rounds * threads) : 1;
+}
+
 enum ink_status
-ink_answer_init(struct ink_answer *answer, const struct ink_snapshot *snapshot, int capacity,
+ink_answer_init(struct ink_answer *answer, const struct ink_snapshot *snapshot, size_t count,
                 struct ink_compute compute, struct ink_pool *pool, struct ink_err *err)
 {
     const struct ink_arch *arch = ink_snapshot_arch(snapshot);
@@ -14,19 +37,20 @@ ink_answer_init(struct ink_answer *answer, const struct ink_snapshot *snapshot, 
     *answer = (struct ink_answer){.snapshot = ink_snapshot_ref(snapshot),
                                   .kernels = ink_engine_kernels(compute.engine),
                                   .pool = pool,
-                                  .capacity = capacity,
                                   .thread_count = pool ? ink_pool_thread_count(pool) : 1};
     status = ink_precision_choose(compute.precision, answer->kernels, &compute.precision, err);
     if (!status)
         status = ink_plan_create(arch, INK_USE_ANSWER, compute.precision, &answer->plan, err);
     if (!status) {
+        answer->capacity =
+            (int)part_size(count, (size_t)answer->thread_count, part_most(answer->plan));
         answer->block = ink_floats(ink_plan_block_size(answer->plan));
         answer->workspace = calloc((size_t)answer->thread_count, sizeof(*answer->workspace));
         if (!answer->block || !answer->workspace)
             status = ink_fail(err, INK_NOMEM, "no memory for a predictor");
     }
     for (int i = 0; !status && i < answer->thread_count; i++)
-        status = ink_workspace_init(&answer->workspace[i], answer->plan, capacity, err);
+        status = ink_workspace_init(&answer->workspace[i], answer->plan, answer->capacity, err);
     if (status) {
         ink_answer_fini(answer);
         return status;
@@ -53,6 +77,7 @@ struct job {
     struct ink_pictures pictures;
     const atomic_bool *cancel;
     float *out;
+    size_t size;        /* pictures of a part */
     atomic_size_t next; /* first picture that nobody has taken */
     atomic_bool is_cancelled;
 };
@@ -80,10 +105,10 @@ static void
 work(void *self, int thread)
 {
     struct job *job = self;
-    size_t capacity = (size_t)job->answer->capacity;
+    size_t size = job->size;
 
     for (;;) {
-        size_t first = atomic_fetch_add(&job->next, capacity);
+        size_t first = atomic_fetch_add(&job->next, size);
         size_t left = first < job->pictures.count ? job->pictures.count - first : 0;
 
         if (left == 0)
@@ -92,7 +117,7 @@ work(void *self, int thread)
             atomic_store(&job->is_cancelled, true);
             return;
         }
-        answer_part(job, &job->answer->workspace[thread], first, left < capacity ? left : capacity);
+        answer_part(job, &job->answer->workspace[thread], first, left < size ? left : size);
     }
 }
 
@@ -101,7 +126,11 @@ ink_answer_run(struct ink_answer *answer, struct ink_pictures pictures, const at
                float *out_probabilities)
 {
     struct job job = {
-        .answer = answer, .pictures = pictures, .cancel = cancel, .out = out_probabilities};
+        .answer = answer,
+        .pictures = pictures,
+        .cancel = cancel,
+        .out = out_probabilities,
+        .size = part_size(pictures.count, (size_t)answer->thread_count, (size_t)answer->capacity)};
 
     if (answer->pool && pictures.count > 1)
         ink_pool_run(answer->pool, work, &job);

@@ -20,7 +20,8 @@ struct ink_answer {
     struct ink_plan *plan;
     float *block;
     struct ink_pool *pool; /* borrowed; NULL = the caller's thread alone */
-    int thread_count, capacity;
+    int thread_count;
+    int capacity;                    /* pictures a thread takes at once, at most */
     struct ink_workspace *workspace; /* [thread_count] */
 };
 
@@ -31,10 +32,10 @@ struct ink_pictures {
     size_t count;
 };
 
-/* capacity: pictures a thread takes at once. Errors: INK_NOTNOW no such precision here; INK_NOMEM
- */
+/* count: pictures that a run usually has; more are done in parts, with fewer there is room unused.
+ * Errors: INK_NOTNOW no such precision here; INK_NOMEM */
 INK_MUST_CHECK enum ink_status ink_answer_init(struct ink_answer *answer,
-                                               const struct ink_snapshot *snapshot, int capacity,
+                                               const struct ink_snapshot *snapshot, size_t count,
                                                struct ink_compute compute, struct ink_pool *pool,
                                                struct ink_err *err);
 void ink_answer_fini(struct ink_answer *answer);

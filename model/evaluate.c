@@ -9,8 +9,6 @@
 #include "base/clock.h"
 #include "model/answer.h"
 
-enum { PART = 16 }; /* pictures at once: their activations stay in the second-level cache */
-
 static void
 count_answers(const struct ink_dataset *dataset, struct ink_evaluation *evaluation)
 {
@@ -45,7 +43,7 @@ ink_evaluate_on(struct ink_pool *pool, const struct ink_snapshot *snapshot,
     probabilities = calloc(dataset->count + 1, INK_CLASS_COUNT * sizeof(*probabilities));
     if (!probabilities)
         return ink_fail(err, INK_NOMEM, "no memory for %zu answers", dataset->count);
-    status = ink_answer_init(&answer, snapshot, PART, compute, pool, err);
+    status = ink_answer_init(&answer, snapshot, dataset->count, compute, pool, err);
     if (status)
         return status;
     if (!ink_answer_run(&answer,

@@ -334,14 +334,16 @@ plan_memory(struct ink_plan *plan, int index)
     if (at->is_alias || at->is_in_place) {
         at->value_at = in->value_at;
         at->gradient_at = in->gradient_at;
-        at->is_value_brief = in->is_value_brief;
+        at->value_brief = in->value_brief;
         at->is_gradient_brief = in->is_gradient_brief;
         return;
     }
     if (at->is_line)
         at->value_at = in->value_at;
+    else if (at->sum < 0 && at->value_brief > 0)
+        at->value_at = take(&plan->brief_size, (size_t)at->value_brief * size);
     else if (at->sum < 0)
-        at->value_at = take(at->is_value_brief ? &plan->brief_size : &plan->value_size, size);
+        at->value_at = take(&plan->value_size, size);
     if (plan->use == INK_USE_TRAIN && at->needs_gradient && at->pulled < 0 && at->lent < 0)
         at->gradient_at =
             take(at->is_gradient_brief ? &plan->brief_size : &plan->gradient_size, size);
@@ -492,7 +494,7 @@ ink_plan_create(const struct ink_arch *arch, enum ink_use use, enum ink_precisio
 
         if (at->sum >= 0) {
             at->value_at = plan->node[at->sum].value_at;
-            at->is_value_brief = plan->node[at->sum].is_value_brief;
+            at->value_brief = plan->node[at->sum].value_brief;
         }
         if (at->lent >= 0) {
             at->gradient_at = plan->node[at->lent].gradient_at;
@@ -640,8 +642,9 @@ ink_net_value(const struct ink_plan *plan, const struct ink_workspace *workspace
 {
     const struct ink_plan_node *at = &plan->node[node_index];
 
-    if (at->is_value_brief)
-        return workspace->brief + at->value_at;
+    if (at->value_brief > 0)
+        return workspace->brief + at->value_at +
+               (size_t)(picture % at->value_brief) * ink_shape_count(at->kept);
     return workspace->value + at->value_at * (size_t)workspace->capacity +
            (size_t)picture * ink_shape_count(at->kept);
 }

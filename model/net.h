@@ -47,7 +47,7 @@
 #define INK_NORM_EPSILON  1e-5
 #define INK_NORM_MOMENTUM 0.1F
 
-enum { INK_NORM_GROUP = 32, INK_NORM_NUMBERS = 9 };
+enum { INK_NORM_GROUP = 32, INK_NORM_NUMBERS = 9, INK_BODY_PICTURES = 8 };
 
 enum ink_use {
     INK_USE_ANSWER, /* forward; batch norm folded into the layer before it where that is possible */
@@ -104,8 +104,10 @@ struct ink_plan_node {
     bool needs_gradient;              /* some parameter is at or above it */
     bool adds[INK_ARCH_INPUT_MAX];    /* backward: this input's gradient has been written already */
     bool has_padding, has_turned_padding;
-    bool is_value_brief, is_gradient_brief; /* kept for one picture: see head_end */
-    bool is_again;                          /* its value is computed again on the way back */
+    int value_brief;        /* pictures that its value is kept for: 1 before head_end,
+                               INK_BODY_PICTURES before body_end, or 0 for all */
+    bool is_gradient_brief; /* kept for one picture */
+    bool is_again;          /* its value is computed again on the way back */
 };
 
 struct ink_plan {
@@ -134,8 +136,9 @@ struct ink_plan {
     size_t dense_size;     /* floats: panels of the widest dense layer */
     size_t rounded_size;   /* bf16 numbers: a convolution's largest picture, pairs and all */
     size_t rounded_each;   /* bf16 numbers a picture: the widest dense layer's input or output */
-    size_t brief_size;     /* floats: what is kept for one picture */
+    size_t brief_size;     /* floats: what is not kept for all pictures */
     int head_end;          /* the nodes before it are computed picture by picture (net_head.c) */
+    int body_end;          /* and in a plan for answers those before this one, some at a time */
     bool has_norm;
 };
 
@@ -156,7 +159,7 @@ struct ink_workspace {
     float *moments;    /* batch norm, group by group: INK_NORM_NUMBERS numbers a channel */
     float *lined;      /* a picture that is read through a line */
     float *pulled;     /* a picture's gradient, made when it is read */
-    float *brief;      /* values and gradients of one picture, node by node */
+    float *brief;      /* values and gradients of one picture or some, node by node */
     float *statistics; /* [plan->statistic_size] mean and variance of this share */
     uint8_t *places;
     struct ink_rng *rng;       /* [capacity] each picture's own; dropout draws from it */

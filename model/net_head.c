@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * net_head: the first nodes of a network, picture by picture.
+ * net_head: the first nodes of a network, picture by picture: the head.
  *
  * What they write for a picture stays in the second-level cache until the next
  * of them reads it; for a whole mini-batch it would have to come from memory.
- * Numbers that only they read are kept for one picture. In training the way
+ * Numbers that only they read are kept for one picture. When answering, what
+ * follows up to the first dense layer is the body: its weights are larger than
+ * that cache, so some pictures go through it together. In training the way
  * back needs them once more: there a convolution of the image itself is done
  * again, which takes less time than to fetch its outputs.
  */
@@ -74,14 +76,22 @@ ink_plan_head(struct ink_plan *plan)
         if (!is_head_op(plan, at) || weights > WEIGHTS_MAX)
             break;
     }
-    for (int i = 1; i < plan->head_end; i++) {
+    plan->body_end = plan->head_end;
+    while (plan->use == INK_USE_ANSWER && plan->body_end < plan->node_count &&
+           is_head_op(plan, &plan->node[plan->body_end]))
+        plan->body_end++;
+    for (int i = 1; i < plan->body_end; i++) {
         struct ink_plan_node *at = &plan->node[i];
-        bool is_own = !at->is_alias && !at->is_in_place && last_reader(plan, i) < plan->head_end;
+        bool is_written = !at->is_alias && !at->is_in_place;
+        bool is_own = is_written && last_reader(plan, i) < plan->head_end;
 
         at->is_again = is_own && plan->use == INK_USE_TRAIN && at->node->op == INK_OP_CONV &&
                        at->node->input[0] == 0 && at->in.channels == 1 && at->pooled < 0 &&
                        at->sum < 0 && is_left_alone(plan, i);
-        at->is_value_brief = is_own && (plan->use == INK_USE_ANSWER || at->is_again);
+        if (is_own && (plan->use == INK_USE_ANSWER || at->is_again))
+            at->value_brief = 1;
+        else if (is_written && plan->use == INK_USE_ANSWER && last_reader(plan, i) < plan->body_end)
+            at->value_brief = INK_BODY_PICTURES;
         at->is_gradient_brief = is_own && plan->use == INK_USE_TRAIN;
     }
 }
@@ -89,13 +99,19 @@ ink_plan_head(struct ink_plan *plan)
 /* ---- the run ---- */
 
 struct ink_run
+ink_run_some(const struct ink_run *run, int first, int most)
+{
+    struct ink_run some = *run;
+
+    some.first = run->first + first;
+    some.count = run->count - first < most ? run->count - first : most;
+    return some;
+}
+
+struct ink_run
 ink_run_one(const struct ink_run *run, int n)
 {
-    struct ink_run one = *run;
-
-    one.first = run->first + n;
-    one.count = 1;
-    return one;
+    return ink_run_some(run, n, 1);
 }
 
 void
@@ -106,6 +122,20 @@ ink_run_head(const struct ink_run *run)
 
         for (int i = 1; i < run->plan->head_end; i++)
             ink_run_forward(&one, i);
+    }
+}
+
+void
+ink_run_body(const struct ink_run *run)
+{
+    const struct ink_plan *plan = run->plan;
+
+    for (int n = 0; n < run->count && !ink_run_is_cancelled(run); n += INK_BODY_PICTURES) {
+        const struct ink_run some = ink_run_some(run, n, INK_BODY_PICTURES);
+
+        ink_run_head(&some);
+        for (int i = plan->head_end; i < plan->body_end; i++)
+            ink_run_forward(&some, i);
     }
 }
 

@@ -143,8 +143,8 @@ ink_net_forward(const struct ink_plan *plan, const struct ink_kernels *kernels, 
     assert(count <= workspace->capacity);
     workspace->count = count;
     ink_run_blanks(&run);
-    ink_run_head(&run);
-    for (int i = plan->head_end; i < plan->node_count && !ink_run_is_cancelled(&run); i++)
+    ink_run_body(&run);
+    for (int i = plan->body_end; i < plan->node_count && !ink_run_is_cancelled(&run); i++)
         ink_run_forward(&run, i);
 }
 

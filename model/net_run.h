@@ -147,8 +147,12 @@ void ink_run_fill_blank(const struct ink_run *run, const struct ink_plan_node *a
 /* The nodes before head_end, for one picture after the other (net_head.c). */
 void ink_plan_head(struct ink_plan *plan);
 void ink_run_head(const struct ink_run *run);
+/* And those before body_end. */
+void ink_run_body(const struct ink_run *run);
 void ink_run_head_back(const struct ink_run *run);
-/* A run of picture n alone; and before its way back: what was not kept, once more. */
+/* A run of pictures first..first + most - 1 of those there are; of picture n alone; and before its
+ * way back: what was not kept, once more. */
+struct ink_run ink_run_some(const struct ink_run *run, int first, int most);
 struct ink_run ink_run_one(const struct ink_run *run, int n);
 void ink_run_again(const struct ink_run *run);
 

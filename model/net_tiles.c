@@ -14,7 +14,7 @@
 
 enum {
     NUMBERS = INK_TILES_NUMBERS,
-    BUDGET = 1792, /* floats of one of the 36 matrices that are multiplied together */
+    BUDGET = 2048, /* floats of one of the 36 matrices that are multiplied together */
     SLICE = 64     /* output channels that are made together */
 };
 

@@ -7,8 +7,6 @@
 #include "base/cleanup.h"
 #include "model/answer.h"
 
-enum { PART_MAX = 16 }; /* pictures a thread takes at once */
-
 struct ink_predictor {
     enum ink_engine engine;
     struct ink_pool *pool; /* NULL = the caller's thread alone */
@@ -64,8 +62,7 @@ ink_predictor_create(const struct ink_snapshot *snapshot, int batch_max, int thr
     if (threads != 1 && batch_max > 1)
         status = ink_pool_create(threads, &predictor->pool, err);
     if (!status)
-        status = ink_answer_init(&predictor->answer, snapshot,
-                                 batch_max < PART_MAX ? batch_max : PART_MAX, compute,
+        status = ink_answer_init(&predictor->answer, snapshot, (size_t)batch_max, compute,
                                  predictor->pool, err);
     if (!status)
         status = create_look(predictor, snapshot, err);

@@ -120,13 +120,19 @@ run_forward(struct bench *bench, int round)
         ink_rng_init(&bench->workspace.rng[n], (uint64_t)round, (uint64_t)n);
     bench->workspace.count = bench->pictures;
     ink_run_blanks(&bench->run);
-    for (int n = 0; n < bench->pictures; n++) {
-        const struct ink_run one = ink_run_one(&bench->run, n);
+    for (int n = 0; n < bench->pictures; n += INK_BODY_PICTURES) {
+        const struct ink_run some = ink_run_some(&bench->run, n, INK_BODY_PICTURES);
 
-        for (int i = 1; i < bench->plan->head_end; i++)
-            run_node(&one, i, ink_run_forward, us);
+        for (int m = 0; m < some.count; m++) {
+            const struct ink_run one = ink_run_one(&some, m);
+
+            for (int i = 1; i < bench->plan->head_end; i++)
+                run_node(&one, i, ink_run_forward, us);
+        }
+        for (int i = bench->plan->head_end; i < bench->plan->body_end; i++)
+            run_node(&some, i, ink_run_forward, us);
     }
-    for (int i = bench->plan->head_end; i < bench->plan->node_count; i++)
+    for (int i = bench->plan->body_end; i < bench->plan->node_count; i++)
         run_node(&bench->run, i, ink_run_forward, us);
     keep_least(bench, us, bench->forward);
 }
