@@ -62,6 +62,8 @@ OBJ := $(SRC:%.c=$B/%.o) $(SIMD_OBJ) $B/gen/model/onnx/onnx.pb-c.o $B/assets.o
 MPI := $(shell pkg-config --exists ompi-c 2>/dev/null && echo yes)
 UNIT := $(patsubst tests/unit/%.c,$B/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
 FUZZ := $(patsubst tests/fuzz/%.c,$B/tests/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+# Compiled with the unit tests, so that they do not rot between two measurements.
+BENCH_OBJ := $(patsubst %.c,$B/%.o,$(sort $(wildcard tests/bench/*.c)))
 
 .PHONY: all notebook check check-run test test-lab bench zoo golden fuzz coverage lint tidy format install install-user uninstall clean help FORCE
 .SECONDARY:
@@ -126,8 +128,8 @@ notebook:                               ## install what is missing, build, open 
 check:                                  ## unit tests under ASan and UBSan (or V=tsan ...)
 	@$(MAKE) --no-print-directory check-run V=$(if $(filter command line,$(origin V)),$V,asan)
 
-check-run: $(UNIT)
-	@set -e; for t in $^; do $$t; done
+check-run: $(BENCH_OBJ) $(UNIT)
+	@set -e; for t in $(UNIT); do $$t; done
 
 test:                                   ## install what the tests need, run all of them (SUITES="unit http")
 	@.ci/deps build test && tests/run $(SUITES)
