@@ -106,22 +106,21 @@ size_t ink_shape_count(struct ink_shape shape);
 
 const char *ink_op_name(enum ink_op op);
 
-/* The architectures that come with the program (model/zoo), sorted by name. */
+/* What comes with the program in model/zoo: architectures, and recipes: JSON objects of `train`'s
+ * options, which command/train_config reads and which have no summary. */
+enum ink_zoo { INK_ZOO_ARCH, INK_ZOO_RECIPE, INK_ZOO_KINDS };
+enum { INK_ZOO_MAX = 32 }; /* of a kind */
+
 struct ink_zoo_entry {
     const char *name; /* "keras" */
     char summary[96]; /* the text's first comment line */
     const char *text; /* [size], not zero-terminated */
     size_t size;
 };
-size_t ink_zoo_count(void);
-struct ink_zoo_entry ink_zoo_get(size_t index);
-bool ink_zoo_find(const char *name, struct ink_zoo_entry *out_entry);
 
-/* The recipes that come with it, also in model/zoo: JSON objects of `train`'s options, which
- * command/train_config reads. They have no summary. */
-enum { INK_RECIPE_MAX = 32 };
-size_t ink_recipe_count(void);
-struct ink_zoo_entry ink_recipe_get(size_t index);
-bool ink_recipe_find(const char *name, struct ink_zoo_entry *out_entry);
+/* Sorted by name. */
+size_t ink_zoo_count(enum ink_zoo kind);
+struct ink_zoo_entry ink_zoo_get(enum ink_zoo kind, size_t index);
+bool ink_zoo_find(enum ink_zoo kind, const char *name, struct ink_zoo_entry *out_entry);
 
 #endif

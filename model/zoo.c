@@ -8,13 +8,13 @@
 
 static const char folder[] = "model/zoo/";
 
-enum { ZOO_MAX = 32, ZOO_NAME_SIZE = 32 };
+enum { NAME_SIZE = 32 };
 
-enum kind { ARCH, RECIPE, KIND_COUNT };
-static const char *const ending[KIND_COUNT] = {[ARCH] = ".arch", [RECIPE] = ".json"};
+static const char *const ending[INK_ZOO_KINDS] = {
+    [INK_ZOO_ARCH] = ".arch", [INK_ZOO_RECIPE] = ".json"};
 
 static bool
-is_kind(const struct ink_asset *asset, enum kind kind)
+is_kind(const struct ink_asset *asset, enum ink_zoo kind)
 {
     size_t size = strlen(asset->path), tail = strlen(ending[kind]);
 
@@ -22,8 +22,8 @@ is_kind(const struct ink_asset *asset, enum kind kind)
            size > sizeof(folder) - 1 + tail && strcmp(asset->path + size - tail, ending[kind]) == 0;
 }
 
-static size_t
-count_of(enum kind kind)
+size_t
+ink_zoo_count(enum ink_zoo kind)
 {
     size_t asset_count, count = 0;
     const struct ink_asset *assets = ink_asset_table(&asset_count);
@@ -54,21 +54,21 @@ summarise(struct ink_zoo_entry *entry)
 /* Entry names are the assets' paths without folder and ending; the table is static, so one copy
  * a thread is enough to give them a zero byte. */
 static struct ink_zoo_entry
-entry_of(const struct ink_asset *asset, enum kind kind, size_t index)
+entry_of(const struct ink_asset *asset, enum ink_zoo kind, size_t index)
 {
-    static _Thread_local char names[KIND_COUNT][ZOO_MAX][ZOO_NAME_SIZE];
+    static _Thread_local char names[INK_ZOO_KINDS][INK_ZOO_MAX][NAME_SIZE];
     struct ink_zoo_entry entry = {.text = (const char *)asset->bytes, .size = asset->size};
     const char *base = asset->path + sizeof(folder) - 1;
-    char *name = names[kind][index % ZOO_MAX];
+    char *name = names[kind][index % INK_ZOO_MAX];
 
-    (void)snprintf(name, ZOO_NAME_SIZE, "%.*s", (int)(strlen(base) - strlen(ending[kind])), base);
+    (void)snprintf(name, NAME_SIZE, "%.*s", (int)(strlen(base) - strlen(ending[kind])), base);
     entry.name = name;
     summarise(&entry);
     return entry;
 }
 
-static struct ink_zoo_entry
-get(enum kind kind, size_t index)
+struct ink_zoo_entry
+ink_zoo_get(enum ink_zoo kind, size_t index)
 {
     size_t asset_count, seen = 0;
     const struct ink_asset *assets = ink_asset_table(&asset_count);
@@ -79,11 +79,11 @@ get(enum kind kind, size_t index)
     return (struct ink_zoo_entry){.name = ""};
 }
 
-static bool
-find(enum kind kind, const char *name, struct ink_zoo_entry *out_entry)
+bool
+ink_zoo_find(enum ink_zoo kind, const char *name, struct ink_zoo_entry *out_entry)
 {
-    for (size_t i = 0; i < count_of(kind); i++) {
-        struct ink_zoo_entry entry = get(kind, i);
+    for (size_t i = 0; i < ink_zoo_count(kind); i++) {
+        struct ink_zoo_entry entry = ink_zoo_get(kind, i);
 
         if (strcmp(entry.name, name) == 0) {
             *out_entry = entry;
@@ -91,40 +91,4 @@ find(enum kind kind, const char *name, struct ink_zoo_entry *out_entry)
         }
     }
     return false;
-}
-
-size_t
-ink_zoo_count(void)
-{
-    return count_of(ARCH);
-}
-
-struct ink_zoo_entry
-ink_zoo_get(size_t index)
-{
-    return get(ARCH, index);
-}
-
-bool
-ink_zoo_find(const char *name, struct ink_zoo_entry *out_entry)
-{
-    return find(ARCH, name, out_entry);
-}
-
-size_t
-ink_recipe_count(void)
-{
-    return count_of(RECIPE);
-}
-
-struct ink_zoo_entry
-ink_recipe_get(size_t index)
-{
-    return get(RECIPE, index);
-}
-
-bool
-ink_recipe_find(const char *name, struct ink_zoo_entry *out_entry)
-{
-    return find(RECIPE, name, out_entry);
 }

@@ -51,9 +51,7 @@ list(const struct ink_context *ctx, struct ink_bundle *out_bundle)
     ink_buf_html(&html, current);
     ink_buf_puts(&html, "</b>; a folder of IDX files or a stroke file (.jsonl, .jsonl.gz) is a "
                         "data set too</p>");
-    ink_bundle_add(out_bundle, INK_MIME_TEXT, &text);
-    ink_bundle_add(out_bundle, INK_MIME_HTML, &html);
-    ink_bundle_add_json(out_bundle, json);
+    ink_bundle_add_answer(out_bundle, &text, &html, json);
     return INK_OK;
 }
 
@@ -127,9 +125,7 @@ describe(const struct ink_context *ctx, const char *name, struct ink_bundle *out
     ink_buf_puts(&html, "</b></p>");
     add_samples(test, out_bundle, &html);
     ink_table_html(&table, &html);
-    ink_bundle_add(out_bundle, INK_MIME_TEXT, &text);
-    ink_bundle_add(out_bundle, INK_MIME_HTML, &html);
-    ink_bundle_add_json(out_bundle, json);
+    ink_bundle_add_answer(out_bundle, &text, &html, json);
     return INK_OK;
 }
 

@@ -239,9 +239,7 @@ show(const struct outcome *outcome, struct ink_bundle *bundle)
     add_worst(outcome, &text, &html);
     ink_confusion_html(&table, outcome->evaluation.confusion);
     ink_still_details(&html, "the matrix as numbers", ink_buf_text(&table));
-    ink_bundle_add(bundle, INK_MIME_TEXT, &text);
-    ink_bundle_add(bundle, INK_MIME_HTML, &html);
-    ink_bundle_add_json(bundle, json);
+    ink_bundle_add_answer(bundle, &text, &html, json);
 }
 
 static enum ink_status

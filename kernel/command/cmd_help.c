@@ -41,9 +41,7 @@ show_overview(struct ink_bundle *out_bundle)
     ink_table_html(&topics, &html);
     ink_buf_puts(&html, "<p><code>help COMMAND</code> or <code>COMMAND --help</code> says more."
                         "</p>");
-    ink_bundle_add(out_bundle, INK_MIME_TEXT, &text);
-    ink_bundle_add(out_bundle, INK_MIME_HTML, &html);
-    ink_bundle_add_json(out_bundle, json);
+    ink_bundle_add_answer(out_bundle, &text, &html, json);
 }
 
 static enum ink_status

@@ -102,9 +102,7 @@ show(const struct ink_import *import, const struct ink_args *args, struct ink_bu
     ink_table_html(&table, &html);
     ink_json_set(json, "model", ink_describe_json(&model));
     ink_json_set(json, "tensors", list);
-    ink_bundle_add(out_bundle, INK_MIME_TEXT, &text);
-    ink_bundle_add(out_bundle, INK_MIME_HTML, &html);
-    ink_bundle_add_json(out_bundle, json);
+    ink_bundle_add_answer(out_bundle, &text, &html, json);
 }
 
 static enum ink_status

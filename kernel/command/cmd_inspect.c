@@ -218,9 +218,7 @@ show(const struct view *view, bool is_channel_scale, bool with_values, struct in
     ink_heat_figure(&figure, &heat, view->picked.row);
     ink_still_add(bundle, &figure, ink_buf_text(&line), &html);
     put_table(view, &text, &html);
-    ink_bundle_add(bundle, INK_MIME_TEXT, &text);
-    ink_bundle_add(bundle, INK_MIME_HTML, &html);
-    ink_bundle_add_json(bundle, json);
+    ink_bundle_add_answer(bundle, &text, &html, json);
 }
 
 /* ---- the command ---- */

@@ -126,9 +126,7 @@ list(struct ink_session *session, struct ink_bundle *out_bundle, struct ink_err 
         ink_buf_puts(&text, "no jobs: 'train --background' starts one\n");
         ink_buf_puts(&html, "<p>no jobs: <code>train --background</code> starts one</p>");
     }
-    ink_bundle_add(out_bundle, INK_MIME_TEXT, &text);
-    ink_bundle_add(out_bundle, INK_MIME_HTML, &html);
-    ink_bundle_add_json(out_bundle, json);
+    ink_bundle_add_answer(out_bundle, &text, &html, json);
     return INK_OK;
 }
 

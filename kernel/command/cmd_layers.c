@@ -25,9 +25,7 @@ run(const struct ink_context *ctx, const struct ink_args *args, struct ink_bundl
         return status;
     ink_describe_layers(model.arch, &text, &html);
     json = ink_layers_to_json(model.arch);
-    ink_bundle_add(out_bundle, INK_MIME_TEXT, &text);
-    ink_bundle_add(out_bundle, INK_MIME_HTML, &html);
-    ink_bundle_add_json(out_bundle, json);
+    ink_bundle_add_answer(out_bundle, &text, &html, json);
     return INK_OK;
 }
 

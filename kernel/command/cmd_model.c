@@ -39,9 +39,7 @@ show_model(const struct ink_model *model, const char *before, struct ink_bundle 
     ink_buf_puts(&html, "</p>");
     ink_buf_puts(&text, "\n\n");
     ink_describe_layers(model->arch, &text, &html);
-    ink_bundle_add(out_bundle, INK_MIME_TEXT, &text);
-    ink_bundle_add(out_bundle, INK_MIME_HTML, &html);
-    ink_bundle_add_json(out_bundle, json);
+    ink_bundle_add_answer(out_bundle, &text, &html, json);
 }
 
 /* One line about a snapshot that is now, or was just, dealt with. */
@@ -64,9 +62,7 @@ show_line(const char *before, const struct ink_snapshot *snapshot, const char *a
     ink_buf_html(&html, ink_buf_text(&text));
     ink_buf_puts(&html, "</p>");
     ink_buf_putc(&text, '\n');
-    ink_bundle_add(out_bundle, INK_MIME_TEXT, &text);
-    ink_bundle_add(out_bundle, INK_MIME_HTML, &html);
-    ink_bundle_add_json(out_bundle, json);
+    ink_bundle_add_answer(out_bundle, &text, &html, json);
 }
 
 /* ---- the actions ---- */
@@ -163,16 +159,14 @@ list(const struct ink_context *ctx, const struct ink_args *args, struct ink_bund
     status = list_store(ctx, &table, json, err);
     if (status != INK_OK)
         return status;
-    for (size_t i = 0; i < ink_zoo_count(); i++) {
-        struct ink_zoo_entry entry = ink_zoo_get(i);
+    for (size_t i = 0; i < ink_zoo_count(INK_ZOO_ARCH); i++) {
+        struct ink_zoo_entry entry = ink_zoo_get(INK_ZOO_ARCH, i);
 
         list_row(&table, json, entry.name, "architecture", entry.summary);
     }
     ink_table_text(&table, &text);
     ink_table_html(&table, &html);
-    ink_bundle_add(out_bundle, INK_MIME_TEXT, &text);
-    ink_bundle_add(out_bundle, INK_MIME_HTML, &html);
-    ink_bundle_add_json(out_bundle, json);
+    ink_bundle_add_answer(out_bundle, &text, &html, json);
     return INK_OK;
 }
 
@@ -235,10 +229,10 @@ parse_new(const struct ink_context *ctx, const struct ink_args *args, struct ink
                         "indented lines below (see 'help architectures')");
     if (strchr(args->word[2], '/') || ink_model_is_arch_path(args->word[2]))
         return ink_model_load_arch(args->word[2], out_arch, err);
-    if (ink_zoo_find(args->word[2], &entry))
+    if (ink_zoo_find(INK_ZOO_ARCH, args->word[2], &entry))
         return ink_arch_parse(entry.text, entry.size, out_arch, err);
-    for (size_t i = 0; i < ink_zoo_count() && count < INK_COUNT(names); i++)
-        names[count++] = ink_zoo_get(i).name;
+    for (size_t i = 0; i < ink_zoo_count(INK_ZOO_ARCH) && count < INK_COUNT(names); i++)
+        names[count++] = ink_zoo_get(INK_ZOO_ARCH, i).name;
     similar = ink_suggest(args->word[2], names, count);
     return ink_fail(err, INK_NOTFOUND, "no architecture '%.64s'%s%s%s", args->word[2],
                     similar ? ", did you mean '" : ", expected one that 'model list' lists",

@@ -168,9 +168,7 @@ show_many(const struct asked *asked, size_t count, struct ink_bundle *bundle)
     ink_buf_printf(&html, "<p>%s</p>", ink_buf_text(&summary));
     ink_table_html(&table, &rows);
     ink_still_details(&html, "table", ink_buf_text(&rows));
-    ink_bundle_add(bundle, INK_MIME_TEXT, &text);
-    ink_bundle_add(bundle, INK_MIME_HTML, &html);
-    ink_bundle_add_json(bundle, json);
+    ink_bundle_add_answer(bundle, &text, &html, json);
 }
 
 static void

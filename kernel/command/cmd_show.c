@@ -111,9 +111,7 @@ show(const struct ink_picked *picked, size_t shown, size_t all, struct ink_bundl
         ink_buf_printf(&text, "\n%s\n", ink_buf_text(&more));
         ink_buf_printf(&html, "<p>%s</p>", ink_buf_text(&more));
     }
-    ink_bundle_add(bundle, INK_MIME_TEXT, &text);
-    ink_bundle_add(bundle, INK_MIME_HTML, &html);
-    ink_bundle_add_json(bundle, json);
+    ink_bundle_add_answer(bundle, &text, &html, json);
 }
 
 static enum ink_status

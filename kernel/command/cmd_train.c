@@ -7,21 +7,17 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/file.h"
-#include "base/parse.h"
 #include "kernel/command/command_priv.h"
 #include "kernel/command/jobs.h"
 #include "kernel/command/models.h"
-#include "kernel/command/predict.h"
 #include "kernel/command/session.h"
 #include "kernel/command/train_checkpoints.h"
 #include "kernel/command/train_config.h"
 #include "kernel/command/train_data.h"
 #include "kernel/command/train_metrics.h"
 #include "kernel/command/train_options.h"
+#include "kernel/command/train_outcome.h"
 #include "kernel/render/progress.h"
-#include "kernel/render/table.h"
-#include "kernel/render/text.h"
 #include "model/store.h"
 
 enum { UPDATE_MS = 100 }; /* between two updates of the display */
@@ -206,166 +202,6 @@ on_warning(void *self, const char *text)
     run->ctx->sink->print(run->ctx->sink->self, ink_buf_text(&line));
 }
 
-/* ---- afterwards ---- */
-
-static enum ink_status
-write_log(const struct run *run, const struct ink_train_result *result, const char *path,
-          struct ink_err *err)
-{
-    const struct ink_train_progress *progress = &result->progress;
-    INK_CLEANUP(ink_buf_fini) struct ink_buf log = {0};
-    enum ink_status status;
-
-    ink_buf_printf(&log, "# %s\n", ink_snapshot_record(run->start)->command);
-    ink_buf_printf(&log, "# %s: %zu pictures, validated on %s\n", run->title, run->train->count,
-                   run->validation ? run->validation->name : "nothing");
-    ink_progress_epochs(&log, progress);
-    ink_buf_printf(&log, "# %s after %.1f s, %.0f images/s\n",
-                   result->is_cancelled ? "stopped" : "done", progress->elapsed_s,
-                   progress->images_per_s);
-    status = ink_buf_check(&log, err);
-    return status == INK_OK ? ink_file_write(path, log.bytes, log.size, err) : status;
-}
-
-/* Write what was asked for. */
-static enum ink_status
-keep(const struct run *run, const struct ink_train_result *result, struct ink_err *err)
-{
-    const char *path = ink_args_text(run->args, "save");
-    const char *log = ink_args_text(run->args, "log");
-    enum ink_status status = INK_OK;
-
-    if (path)
-        status = ink_snapshot_save(result->best, path, err);
-    if (status == INK_OK && path)
-        status = ink_train_config_save(run->args, path, data_names(run), result->thread_count, err);
-    if (status == INK_OK && log)
-        status = write_log(run, result, log, err);
-    return status;
-}
-
-/* After an explosion: the last good weights are kept all the same, and the error says so. */
-static void
-keep_sane(const struct run *run, const struct ink_train_result *result, struct ink_err *err)
-{
-    const char *path = ink_args_text(run->args, "save");
-    struct ink_err cause = *err;
-
-    (void)ink_fail(err, cause.status, "%.140s; the last good weights are %s%s%.50s", cause.message,
-                   run->is_used ? "in use" : "kept as 'job'", path ? " and saved as " : "",
-                   path ? path : "");
-    if (path && keep(run, result, NULL) != INK_OK)
-        *err = cause;
-}
-
-/* Why there were fewer epochs than asked for. */
-static void
-put_early(const struct run *run, const struct ink_train_result *result, struct ink_buf *text)
-{
-    const struct ink_train_progress *progress = &result->progress;
-    double until = ink_args_real(run->args, "until");
-
-    if (!result->is_early)
-        return;
-    if (until > 0 && progress->best_accuracy >= until / 100)
-        ink_buf_printf(text, ", enough for --until %g", until);
-    else
-        ink_buf_printf(text, ", none better up to epoch %d", progress->epoch);
-}
-
-static void
-put_result(const struct run *run, const struct ink_train_result *result, struct ink_buf *text)
-{
-    const struct ink_train_progress *progress = &result->progress;
-
-    ink_text_clean(text, run->title);
-    ink_buf_puts(text, ": ");
-    if (isfinite(progress->best_accuracy)) {
-        ink_text_percent(text, progress->best_accuracy);
-        ink_buf_printf(text, " on %s after epoch %d of %d", run->validation->name,
-                       progress->best_epoch, progress->epoch_count);
-        put_early(run, result, text);
-    } else {
-        ink_buf_printf(text, "training loss %.4f, not validated", progress->loss);
-    }
-    ink_buf_puts(text, "; ");
-    ink_buf_puts(text, "trained in ");
-    if (run->trained_s < 9.995) /* where hundredths matter */
-        ink_buf_printf(text, "%.2f s", run->trained_s);
-    else
-        ink_text_duration(text, run->trained_s);
-    if (result->precision == INK_PRECISION_BF16)
-        ink_buf_puts(text, " in bf16");
-    ink_buf_puts(text, ", ");
-    ink_text_count(text, llround(progress->images_per_s));
-    ink_buf_puts(text, " images/s");
-    if (ink_args_text(run->args, "save")) {
-        ink_buf_puts(text, "; saved as ");
-        ink_text_clean(text, ink_args_text(run->args, "save"));
-    }
-    if (!run->is_used)
-        ink_buf_puts(text, "; not in use: 'model use job' takes it");
-}
-
-static void
-show_result(const struct run *run, const struct ink_train_result *result,
-            struct ink_bundle *out_bundle)
-{
-    INK_CLEANUP(ink_json_destroy)
-    struct ink_json *json = ink_progress_to_json(&result->progress, true);
-    INK_CLEANUP(ink_figure_fini) struct ink_figure figure = {0};
-    const struct ink_record *record = ink_snapshot_record(result->best);
-    struct ink_buf text = {0}, html = {0}, svg = {0};
-
-    put_result(run, result, &text);
-    ink_buf_puts(&html, "<p>");
-    ink_buf_html(&html, ink_buf_text(&text));
-    ink_buf_puts(&html, "</p>");
-    ink_buf_putc(&text, '\n');
-    ink_json_set(json, "model", ink_model_to_json(record->name, record->version));
-    ink_json_set_string(json, "data", run->train->name);
-    ink_json_set_int(json, "count", (int64_t)run->train->count);
-    ink_json_set_double(json, "trained_s", run->trained_s);
-    ink_json_set_string(json, "precision", ink_precision_name(result->precision));
-    ink_json_set_bool(json, "early", result->is_early);
-    ink_engine_to_json(ink_args_compute(run->args).engine, json);
-    if (ink_args_text(run->args, "save"))
-        ink_json_set_string(json, "saved", ink_args_text(run->args, "save"));
-    if (!out_bundle->is_plain) {
-        ink_progress_figure(&figure, &result->progress, run->title, INK_PROGRESS_DONE);
-        if (ink_figure_svg(&figure, run->title, &svg, NULL) == INK_OK)
-            ink_bundle_add(out_bundle, INK_MIME_SVG, &svg);
-    }
-    ink_buf_fini(&svg);
-    ink_bundle_add(out_bundle, INK_MIME_TEXT, &text);
-    ink_bundle_add(out_bundle, INK_MIME_HTML, &html);
-    ink_bundle_add_json(out_bundle, json);
-}
-
-/* What a stopped run says. */
-static enum ink_status
-say_stopped(const struct run *run, const struct ink_train_progress *progress, struct ink_err *err)
-{
-    const char *path = ink_args_text(run->args, "save");
-    const char *folder = ink_args_text(run->args, "resume");
-    const char *place = run->is_used ? "in use" : "kept as 'job'"; /* what they are called there */
-    char best[64];
-
-    if (isfinite(progress->best_accuracy))
-        (void)snprintf(best, sizeof(best), "the best weights so far (%.2f %%) are %s",
-                       progress->best_accuracy * 100, place);
-    else if (progress->epoch == 1 && !ink_args_flag(run->args, "continue") && run->is_used)
-        (void)snprintf(best, sizeof(best), "the weights in use are nearly untrained");
-    else
-        (void)snprintf(best, sizeof(best), "the newest weights are %s", place);
-    if (!folder)
-        folder = ink_args_text(run->args, "checkpoints");
-    return ink_fail(err, INK_CANCELLED, "stopped in epoch %d of %d; %s%s%.60s%s%.60s",
-                    progress->epoch, progress->epoch_count, best, path ? " and saved as " : "",
-                    path ? path : "", folder ? "; to go on: train --resume " : "",
-                    folder ? folder : "");
-}
-
 /* The processes that mpirun started with this one take part. */
 static void
 set_parallel(const struct run *run, struct ink_train_options *options)
@@ -389,6 +225,51 @@ train_beside(const struct run *run, struct ink_train_options *options, struct in
                            result, err);
     ink_snapshot_unref(result->best);
     return status == INK_BADDATA ? INK_OK : status; /* all find the same; the first one says so */
+}
+
+/* It came to nothing: what was in use is so again, unless another network was chosen. */
+static void
+put_back(const struct run *run, const struct ink_snapshot *before)
+{
+    if (run->job)
+        ink_session_drop_job(run->ctx->session, before);
+    else if (before)
+        ink_session_publish(run->ctx->session, before);
+}
+
+/* How it ended: `status`, and in `err` why. */
+static enum ink_status
+finish(struct run *run, const struct ink_train_result *result, const struct ink_snapshot *before,
+       enum ink_status status, struct ink_bundle *out_bundle, struct ink_err *err)
+{
+    bool is_good = result->best && (status == INK_OK || result->best != run->start);
+    struct ink_train_outcome outcome = {.args = run->args,
+                                        .title = run->title,
+                                        .data = data_names(run),
+                                        .start = run->start,
+                                        .train = run->train,
+                                        .validation = run->validation,
+                                        .result = result,
+                                        .trained_s = run->trained_s};
+
+    if (!is_good) { /* nothing was learned yet */
+        put_back(run, before);
+        return status != INK_OK ? status : ink_fail(err, INK_BUG, "no weights came back");
+    }
+    publish(run, result->best);
+    outcome.is_used = run->is_used;
+    if (status != INK_OK) {
+        ink_train_outcome_keep_sane(&outcome, err);
+        return status;
+    }
+    show(run, &result->progress, result->is_cancelled ? INK_PROGRESS_STOPPED : INK_PROGRESS_DONE);
+    status = ink_train_outcome_keep(&outcome, err);
+    if (status != INK_OK)
+        return status;
+    if (result->is_cancelled)
+        return ink_train_outcome_stopped(&outcome, err);
+    ink_train_outcome_show(&outcome, out_bundle);
+    return INK_OK;
 }
 
 /* Train, and leave the best weights in use; an error leaves those that were. */
@@ -429,28 +310,7 @@ train(struct run *run, struct ink_bundle *out_bundle, struct ink_err *err)
         ink_job_report(run->job, &result->progress);
     run->trained_s += result->progress.elapsed_s - result->progress.validation_s;
     best = result->best;
-    if (status != INK_OK || !best) {
-        bool is_good = best && best != run->start; /* else nothing was learned yet */
-
-        if (is_good)
-            publish(run, best);
-        else if (run->job)
-            ink_session_drop_job(run->ctx->session, before);
-        else if (before)
-            ink_session_publish(run->ctx->session, before);
-        if (is_good)
-            keep_sane(run, result, err);
-        return status != INK_OK ? status : ink_fail(err, INK_BUG, "no weights came back");
-    }
-    publish(run, best);
-    show(run, &result->progress, result->is_cancelled ? INK_PROGRESS_STOPPED : INK_PROGRESS_DONE);
-    status = keep(run, result, err);
-    if (status != INK_OK)
-        return status;
-    if (result->is_cancelled)
-        return say_stopped(run, &result->progress, err);
-    show_result(run, result, out_bundle);
-    return INK_OK;
+    return finish(run, result, before, status, out_bundle, err);
 }
 
 /* ---- in the background ---- */

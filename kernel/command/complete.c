@@ -112,15 +112,15 @@ offer_layers(struct place *place)
 static void
 offer_zoo(struct place *place)
 {
-    for (size_t i = 0; i < ink_zoo_count(); i++)
-        offer(place, ink_zoo_get(i).name, "architecture");
+    for (size_t i = 0; i < ink_zoo_count(INK_ZOO_ARCH); i++)
+        offer(place, ink_zoo_get(INK_ZOO_ARCH, i).name, "architecture");
 }
 
 static void
 offer_recipes(struct place *place)
 {
-    for (size_t i = 0; i < ink_recipe_count(); i++)
-        offer(place, ink_recipe_get(i).name, "recipe");
+    for (size_t i = 0; i < ink_zoo_count(INK_ZOO_RECIPE); i++)
+        offer(place, ink_zoo_get(INK_ZOO_RECIPE, i).name, "recipe");
 }
 
 static void

@@ -272,9 +272,7 @@ ink_help_show(const struct ink_command *command, struct ink_bundle *out_bundle)
 
     ink_help_text(command, &text);
     help_html(command, &html);
-    ink_bundle_add(out_bundle, INK_MIME_TEXT, &text);
-    ink_bundle_add(out_bundle, INK_MIME_HTML, &html);
-    ink_bundle_add_json(out_bundle, json);
+    ink_bundle_add_answer(out_bundle, &text, &html, json);
 }
 
 /* ---- the whole table ---- */

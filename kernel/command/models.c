@@ -105,7 +105,7 @@ not_found(const char *store, const char *name, struct ink_err *err)
     INK_CLEANUP(ink_freep) struct ink_store_entry *entries = NULL;
     INK_CLEANUP(ink_freep) const char **names = NULL;
     const char *similar = NULL;
-    size_t count = 0, zoo_count = ink_zoo_count(), all = 0;
+    size_t count = 0, zoo_count = ink_zoo_count(INK_ZOO_ARCH), all = 0;
 
     if (store && ink_store_list(store, &entries, &count, NULL) != INK_OK)
         count = 0;
@@ -115,7 +115,7 @@ not_found(const char *store, const char *name, struct ink_err *err)
     for (size_t i = 0; i < count; i++)
         names[all++] = entries[i].name;
     for (size_t i = 0; i < zoo_count; i++)
-        names[all++] = ink_zoo_get(i).name;
+        names[all++] = ink_zoo_get(INK_ZOO_ARCH, i).name;
     names[all++] = pretrained_name;
     similar = ink_suggest(name, names, all);
     if (similar && strcmp(similar, name) == 0)
@@ -237,7 +237,7 @@ find_in_zoo(const char *name, struct ink_model *out, struct ink_err *err)
     struct ink_zoo_entry entry;
     enum ink_status status;
 
-    if (!ink_zoo_find(name, &entry))
+    if (!ink_zoo_find(INK_ZOO_ARCH, name, &entry))
         return INK_NOTFOUND;
     status = ink_arch_parse(entry.text, entry.size, &out->own, err);
     if (status == INK_OK) {

@@ -94,6 +94,18 @@ ink_json_scan_string(struct ink_json_scan *scan, struct ink_json_span *out_span,
     return INK_OK;
 }
 
+enum ink_status
+ink_json_scan_name(struct ink_json_scan *scan, struct ink_json_span *out_name, struct ink_err *err)
+{
+    enum ink_status status = ink_json_scan_string(scan, out_name, err);
+
+    if (status)
+        return status;
+    if (!ink_json_scan_take(scan, ':'))
+        return ink_json_scan_fail(scan, "Missing a colon after a name of object member.", err);
+    return INK_OK;
+}
+
 /* ---- numbers ---- */
 
 struct decimal {
@@ -248,12 +260,9 @@ skip_container(struct ink_json_scan *scan, int depth, struct ink_err *err)
         return INK_OK;
     do {
         if (is_object) {
-            status = ink_json_scan_string(scan, &name, err);
+            status = ink_json_scan_name(scan, &name, err);
             if (status)
                 return status;
-            if (!ink_json_scan_take(scan, ':'))
-                return ink_json_scan_fail(scan, "Missing a colon after a name of object member.",
-                                          err);
         }
         status = skip(scan, depth + 1, err);
         if (status)

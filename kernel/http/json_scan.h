@@ -40,6 +40,10 @@ INK_MUST_CHECK enum ink_status ink_json_scan_string(struct ink_json_scan *scan,
                                                     struct ink_json_span *out_span,
                                                     struct ink_err *err);
 
+/* The name of an object's member, and the colon behind it. Errors: INK_BADDATA. */
+INK_MUST_CHECK enum ink_status
+ink_json_scan_name(struct ink_json_scan *scan, struct ink_json_span *out_name, struct ink_err *err);
+
 /*
  * A number as the float nearest to it: as if read as a double and cast.
  *

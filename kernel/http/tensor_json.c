@@ -295,12 +295,9 @@ read_named_picture(struct reader *reader, struct ink_err *err)
                         "Failed to process element: %zu of 'instances' list. JSON object: {} keys "
                         "must be equal to: %s",
                         reader->request->count, reader->input_name);
-    status = ink_json_scan_string(&reader->scan, &name, err);
+    status = ink_json_scan_name(&reader->scan, &name, err);
     if (status)
         return status;
-    if (!ink_json_scan_take(&reader->scan, ':'))
-        return ink_json_scan_fail(&reader->scan, "Missing a colon after a name of object member.",
-                                  err);
     status = read_picture(reader, err);
     if (status)
         return blame_element(reader, &name, status, err);
@@ -396,25 +393,24 @@ read_named_batch(struct reader *reader, struct ink_err *err)
 {
     struct ink_json_scan *scan = &reader->scan, chosen = *scan;
     struct ink_json_span name = {0};
-    enum ink_status status;
     size_t name_count = 0, end;
-    bool is_found = false;
+    bool is_found = false, is_more;
+    enum ink_status status;
 
     scan->at++;
-    do {
-        status = ink_json_scan_peek(scan) == '}' ? INK_OK : ink_json_scan_string(scan, &name, err);
-        if (status || ink_json_scan_peek(scan) == '}')
-            break;
-        if (!ink_json_scan_take(scan, ':'))
-            return ink_json_scan_fail(scan, "Missing a colon after a name of object member.", err);
+    for (is_more = ink_json_scan_peek(scan) != '}'; is_more;
+         is_more = ink_json_scan_take(scan, ',')) {
+        status = ink_json_scan_name(scan, &name, err);
+        if (status)
+            return status;
         if (!is_found)
             chosen = *scan;
         is_found = is_found || ink_json_span_is(name, reader->input_name);
         name_count++;
         status = ink_json_scan_skip(scan, err);
-    } while (!status && ink_json_scan_take(scan, ','));
-    if (status)
-        return status;
+        if (status)
+            return status;
+    }
     if (!ink_json_scan_take(scan, '}'))
         return ink_json_scan_fail(scan, "Missing a comma or } after an object member.", err);
     if (!is_found && name_count != 1)
@@ -500,12 +496,9 @@ read_document(struct reader *reader, struct ink_err *err)
         return ink_fail(err, INK_BADDATA, "JSON Value: %s Is not object", snippet(scan, shown));
     if (!ink_json_scan_take(scan, '}')) {
         do {
-            status = ink_json_scan_string(scan, &name, err);
+            status = ink_json_scan_name(scan, &name, err);
             if (status)
                 return status;
-            if (!ink_json_scan_take(scan, ':'))
-                return ink_json_scan_fail(scan, "Missing a colon after a name of object member.",
-                                          err);
             status = read_member(reader, name, err);
             if (status)
                 return status;

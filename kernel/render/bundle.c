@@ -53,6 +53,15 @@ ink_bundle_add_json(struct ink_bundle *bundle, const struct ink_json *json)
     ink_buf_fini(&buf);
 }
 
+void
+ink_bundle_add_answer(struct ink_bundle *bundle, struct ink_buf *text, struct ink_buf *html,
+                      const struct ink_json *json)
+{
+    ink_bundle_add(bundle, INK_MIME_TEXT, text);
+    ink_bundle_add(bundle, INK_MIME_HTML, html);
+    ink_bundle_add_json(bundle, json);
+}
+
 const struct ink_bundle_item *
 ink_bundle_find(const struct ink_bundle *bundle, const char *mime)
 {

@@ -53,6 +53,10 @@ void ink_bundle_add_text(struct ink_bundle *bundle, const char *mime, const char
 /* Add application/json; does not take over `json`. */
 void ink_bundle_add_json(struct ink_bundle *bundle, const struct ink_json *json);
 
+/* What most answers have: words, the same for a page, and the numbers. */
+void ink_bundle_add_answer(struct ink_bundle *bundle, struct ink_buf *text, struct ink_buf *html,
+                           const struct ink_json *json);
+
 /* The form of that type, or NULL. */
 const struct ink_bundle_item *ink_bundle_find(const struct ink_bundle *bundle, const char *mime);
 

@@ -297,7 +297,7 @@ find_network(const char *name, const struct ink_snapshot **out_snapshot, struct 
 
     if (strstr(name, ".safetensors"))
         return ink_snapshot_load(name, out_snapshot, err);
-    if (!ink_zoo_find(name, &entry))
+    if (!ink_zoo_find(INK_ZOO_ARCH, name, &entry))
         return ink_fail(err, INK_NOTFOUND, "no architecture '%s'", name);
     status = ink_arch_parse(entry.text, entry.size, &arch, err);
     return status ? status : ink_snapshot_create(arch, NULL, 1, out_snapshot, err);

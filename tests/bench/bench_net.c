@@ -102,7 +102,7 @@ parse_arch(const char *name, struct ink_arch **out_arch, struct ink_err *err)
     struct ink_zoo_entry entry;
     enum ink_status status;
 
-    if (ink_zoo_find(name, &entry))
+    if (ink_zoo_find(INK_ZOO_ARCH, name, &entry))
         return ink_arch_parse(entry.text, entry.size, out_arch, err);
     status = ink_buf_load(&file, name, INK_LIMIT_ARCH_SIZE, err);
     return status ? status : ink_arch_parse(ink_buf_text(&file), file.size, out_arch, err);

@@ -25,31 +25,31 @@ zoo_has_the_sizes_it_says(void **state)
     struct ink_err err;
 
     (void)state;
-    for (size_t i = 0; i < ink_zoo_count(); i++) {
+    for (size_t i = 0; i < ink_zoo_count(INK_ZOO_ARCH); i++) {
         INK_CLEANUP(ink_arch_destroy) struct ink_arch *arch = NULL;
-        struct ink_zoo_entry entry = ink_zoo_get(i);
+        struct ink_zoo_entry entry = ink_zoo_get(INK_ZOO_ARCH, i);
 
         assert_ok(ink_arch_parse(entry.text, entry.size, &arch, &err), &err);
         assert_true(entry.summary[0] != '\0' && entry.summary[0] != '#');
         if (i > 0) {
             char before[64];
 
-            (void)snprintf(before, sizeof(before), "%s", ink_zoo_get(i - 1).name);
-            assert_true(strcmp(before, ink_zoo_get(i).name) < 0);
+            (void)snprintf(before, sizeof(before), "%s", ink_zoo_get(INK_ZOO_ARCH, i - 1).name);
+            assert_true(strcmp(before, ink_zoo_get(INK_ZOO_ARCH, i).name) < 0);
         }
     }
     for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
         INK_CLEANUP(ink_arch_destroy) struct ink_arch *arch = NULL;
         struct ink_zoo_entry entry;
 
-        assert_true(ink_zoo_find(known[i].name, &entry));
+        assert_true(ink_zoo_find(INK_ZOO_ARCH, known[i].name, &entry));
         assert_ok(ink_arch_parse(entry.text, entry.size, &arch, &err), &err);
         if (known[i].parameters > 0)
             assert_int_equal(arch->parameter_count, known[i].parameters);
         else /* what ships has to fit into 3 MB */
             assert_true(arch->parameter_count <= 750000);
     }
-    assert_false(ink_zoo_find("nothing", &(struct ink_zoo_entry){0}));
+    assert_false(ink_zoo_find(INK_ZOO_ARCH, "nothing", &(struct ink_zoo_entry){0}));
 }
 
 static void

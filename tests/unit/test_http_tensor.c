@@ -180,6 +180,8 @@ refuses_with_the_reason(void **state)
         {"{\"inputs\": []}", "No values in 'inputs' array"},
         {"{\"inputs\": {}}", "Missing named input: image in 'inputs' object."},
         {"{\"inputs\": {\"a\": 1, \"b\": 2}}", "Missing named input: image"},
+        {"{\"inputs\": {\"image\": {\"b64\": \"MTEx\"}, \"b\"}}", "Missing a colon after a name"},
+        {"{\"inputs\": {\"image\": {\"b64\": \"MTEx\"},}}", "Missing a string"},
         {"{\"instances\": [[]]}", "unexpected size: 0 at level: 0"},
         {"{\"instances\": [1]}", "process element: 0 of 'instances' list. Error: a picture of shape []"},
         {"{\"instances\": [[1,2]]}", "shape [2], expected [28,28,1], [28,28] or [784]: add the batch dimension"},

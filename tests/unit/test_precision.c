@@ -8,8 +8,6 @@
  * one of a few hundred gradients is there or not, which is a tenth of the length.
  */
 
-#include "tests/unit/ink_test.h"
-
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,8 +19,7 @@
 #include "model/net_dense.h"
 #include "model/precision.h"
 #include "model/predictor.h"
-#include "model/snapshot_priv.h"
-#include "model/trainer.h"
+#include "train_fixture.h"
 
 enum { PICTURES = 5 };
 
@@ -363,31 +360,6 @@ small_layers_stay_float(void **state)
 
 /* ---- training ---- */
 
-/* Pictures that show their label: a bright column, on noise. */
-static struct ink_dataset *
-columns(size_t count, uint64_t seed)
-{
-    struct ink_dataset *dataset = NULL;
-    struct ink_err err;
-    struct ink_rng rng;
-
-    assert_ok(ink_dataset_create("columns", count, &dataset, &err), &err);
-    ink_rng_init(&rng, seed, 0);
-    for (size_t n = 0; n < count; n++) {
-        int label = (int)(n % 10);
-
-        dataset->labels[n] = (uint8_t)label;
-        for (int i = 0; i < INK_PICTURE_SIZE; i++) {
-            int column = i % INK_PICTURE_SIDE;
-            bool is_bright = column >= 2 + label * 5 / 2 && column < 5 + label * 5 / 2;
-
-            dataset->pixels[n * INK_PICTURE_SIZE + (size_t)i] =
-                (uint8_t)(ink_rng_below(&rng, 130) + (is_bright ? 120 : 0));
-        }
-    }
-    return dataset;
-}
-
 static const struct ink_snapshot *
 train(const struct ink_dataset *pictures, const struct ink_dataset *test,
       enum ink_precision precision, double *out_accuracy)
@@ -431,8 +403,8 @@ weights_apart(const struct ink_snapshot *a, const struct ink_snapshot *b)
 static void
 training_repeats_and_learns(void **state)
 {
-    INK_CLEANUP(ink_dataset_unrefp) struct ink_dataset *pictures = columns(600, 1);
-    INK_CLEANUP(ink_dataset_unrefp) struct ink_dataset *test = columns(200, 2);
+    INK_CLEANUP(ink_dataset_unrefp) struct ink_dataset *pictures = columns_on(130, 120, 600, 1);
+    INK_CLEANUP(ink_dataset_unrefp) struct ink_dataset *test = columns_on(130, 120, 200, 2);
     INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *first = NULL;
     INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *second = NULL;
     INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *floats = NULL;
@@ -458,7 +430,7 @@ static void
 probabilities_stay(void **state)
 {
     static const char *const names[] = {"conv1", "keras", "resnet", "sprint"};
-    INK_CLEANUP(ink_dataset_unrefp) struct ink_dataset *test = columns(8, 2);
+    INK_CLEANUP(ink_dataset_unrefp) struct ink_dataset *test = columns_on(130, 120, 8, 2);
 
     (void)state;
     for (size_t i = 0; i < sizeof(names) / sizeof(*names) && ink_kernels()->bf16; i++) {
@@ -468,7 +440,7 @@ probabilities_stay(void **state)
         struct ink_zoo_entry entry;
         struct ink_err err;
 
-        assert_true(ink_zoo_find(names[i], &entry));
+        assert_true(ink_zoo_find(INK_ZOO_ARCH, names[i], &entry));
         assert_ok(ink_arch_parse(entry.text, entry.size, &arch, &err), &err);
         assert_ok(ink_snapshot_create(arch, NULL, 5, &snapshot, &err), &err);
         assert_ok(ink_evaluate(snapshot, test, 1, INK_COMPUTE(F32), NULL, &floats, &err), &err);

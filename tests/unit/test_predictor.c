@@ -206,9 +206,9 @@ run_and_trace_allocate_nothing(void **state)
     }
     assert_true(__sanitizer_install_malloc_and_free_hooks(count_malloc, count_free) > 0);
     expect_no_allocation(snapshot, INK_COMPUTE(F32));
-    assert_true(ink_zoo_count() >= 7);
-    for (size_t i = 0; i < ink_zoo_count(); i++) {
-        struct ink_zoo_entry entry = ink_zoo_get(i);
+    assert_true(ink_zoo_count(INK_ZOO_ARCH) >= 7);
+    for (size_t i = 0; i < ink_zoo_count(INK_ZOO_ARCH); i++) {
+        struct ink_zoo_entry entry = ink_zoo_get(INK_ZOO_ARCH, i);
         INK_CLEANUP(ink_snapshot_unrefp)
         const struct ink_snapshot *network = fresh_of(entry.text, entry.size);
 

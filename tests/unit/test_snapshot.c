@@ -345,7 +345,7 @@ fresh_weights_are_spread_as_he_said(void **state)
     int index;
 
     (void)state;
-    assert_true(ink_zoo_find("keras", &entry));
+    assert_true(ink_zoo_find(INK_ZOO_ARCH, "keras", &entry));
     assert_ok(ink_arch_parse(entry.text, entry.size, &arch, &err), &err);
     assert_ok(ink_snapshot_create(arch, NULL, 4, &a, &err), &err);
     assert_ok(ink_snapshot_create(arch, NULL, 5, &b, &err), &err);

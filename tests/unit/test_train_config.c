@@ -202,17 +202,17 @@ static void
 recipes_are_whole(void **state)
 {
     (void)state;
-    assert_in_range(ink_recipe_count(), 1, INK_RECIPE_MAX);
-    for (size_t i = 0; i < ink_recipe_count(); i++) {
-        const char *words[] = {"--recipe", ink_recipe_get(i).name};
+    assert_in_range(ink_zoo_count(INK_ZOO_RECIPE), 1, INK_ZOO_MAX);
+    for (size_t i = 0; i < ink_zoo_count(INK_ZOO_RECIPE); i++) {
+        const char *words[] = {"--recipe", ink_zoo_get(INK_ZOO_RECIPE, i).name};
         INK_CLEANUP(ink_args_fini) struct ink_args args = {.command = ink_command_find("train")};
         struct ink_zoo_entry entry;
         struct ink_err err;
 
         assert_ok(merge("{}", words, 2, &args, &err), &err);
         assert_true(ink_args_has(&args, "model") && ink_args_has(&args, "data"));
-        assert_true(ink_zoo_find(ink_args_text(&args, "model"), &entry));
-        assert_true(ink_recipe_find(words[1], &entry));
+        assert_true(ink_zoo_find(INK_ZOO_ARCH, ink_args_text(&args, "model"), &entry));
+        assert_true(ink_zoo_find(INK_ZOO_RECIPE, words[1], &entry));
         assert_string_equal(entry.name, words[1]);
     }
 }

@@ -26,9 +26,9 @@ static const char plain_net[] = "image: input 1x28x28\n"
                                 "d: dense 10\n"
                                 "s: softmax\n";
 
-/* Pictures that show their label: a bright column, on noise. */
+/* Pictures that show their label: a brighter column, on noise below `noise`. */
 static inline struct ink_dataset *
-columns(size_t count, uint64_t seed)
+columns_on(uint32_t noise, int brighter, size_t count, uint64_t seed)
 {
     struct ink_dataset *dataset = NULL;
     struct ink_err err;
@@ -45,10 +45,16 @@ columns(size_t count, uint64_t seed)
             bool is_bright = column >= 2 + label * 5 / 2 && column < 5 + label * 5 / 2;
 
             dataset->pixels[n * INK_PICTURE_SIZE + (size_t)i] =
-                (uint8_t)(ink_rng_below(&rng, 60) + (is_bright ? 180 : 0));
+                (uint8_t)((int)ink_rng_below(&rng, noise) + (is_bright ? brighter : 0));
         }
     }
     return dataset;
+}
+
+static inline struct ink_dataset *
+columns(size_t count, uint64_t seed)
+{
+    return columns_on(60, 180, count, seed);
 }
 
 static inline const struct ink_snapshot *
