@@ -4,8 +4,8 @@
 #include <assert.h>
 #include <math.h>
 
-static uint64_t
-splitmix64(uint64_t *state)
+uint64_t
+ink_rng_splitmix(uint64_t *state)
 {
     uint64_t word = *state += 0x9e3779b97f4a7c15U;
 
@@ -25,13 +25,13 @@ ink_rng_init(struct ink_rng *rng, uint64_t seed, uint64_t stream)
 {
     uint64_t mix = seed, other = stream ^ 0xd1b54a32d192ed03U;
 
-    mix = splitmix64(&mix) ^ splitmix64(&other);
+    mix = ink_rng_splitmix(&mix) ^ ink_rng_splitmix(&other);
     for (int i = 0; i < 4; i++)
-        rng->state[i] = splitmix64(&mix);
+        rng->state[i] = ink_rng_splitmix(&mix);
 }
 
-static inline uint64_t
-next_number(struct ink_rng *rng)
+uint64_t
+ink_rng_next(struct ink_rng *rng)
 {
     uint64_t *s = rng->state;
     uint64_t result = rotate_left(s[0] + s[3], 23) + s[0];
@@ -44,22 +44,6 @@ next_number(struct ink_rng *rng)
     s[2] ^= shifted;
     s[3] = rotate_left(s[3], 45);
     return result;
-}
-
-uint64_t
-ink_rng_next(struct ink_rng *rng)
-{
-    return next_number(rng);
-}
-
-void
-ink_rng_fill(struct ink_rng *rng, uint64_t *out, size_t count)
-{
-    struct ink_rng own = *rng; /* in registers */
-
-    for (size_t i = 0; i < count; i++)
-        out[i] = next_number(&own);
-    *rng = own;
 }
 
 uint32_t

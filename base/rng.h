@@ -25,8 +25,10 @@ void ink_rng_init(struct ink_rng *rng, uint64_t seed, uint64_t stream);
 /* 64 random bits. */
 uint64_t ink_rng_next(struct ink_rng *rng);
 
-/* The next count numbers, as ink_rng_next gives them one by one. */
-void ink_rng_fill(struct ink_rng *rng, uint64_t *out, size_t count);
+/* 64 random bits of another kind, whose state only counts: many can be made at once. Any state is
+ * a good start. Source: Steele, Lea and Flood 2014, "Fast splittable pseudorandom number
+ * generators", figure 16. */
+uint64_t ink_rng_splitmix(uint64_t *state);
 
 /* A whole number in [0, count), without bias. count > 0. Source: Lemire 2019. */
 uint32_t ink_rng_below(struct ink_rng *rng, uint32_t count);

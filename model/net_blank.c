@@ -159,18 +159,27 @@ ink_run_find_spans(const struct ink_run *run, int index, size_t n, struct ink_sp
     }
 }
 
-/* Windows from..to - 1 of a row, as they are where nothing was drawn. */
-static void
-fill_blank(const struct ink_run *run, const struct ink_plan_node *at, const size_t span[static 2],
-           float *y, uint8_t *place)
-{
-    const float *blank = run->workspace->blank + at->blank_at;
-    size_t channels = ink_channels_of(at->out);
+/* What all windows are where nothing was drawn. */
+struct blank {
+    size_t channels;
+    const float *y;
+    const uint8_t *place; /* NULL until a first one is there to copy */
+};
 
-    for (size_t j = span[0]; j < span[1]; j++) {
-        memcpy(y + j * channels, blank, channels * sizeof(*y));
-        for (size_t c = 0; c < channels && place; c++)
-            place[j * channels + c] = at->has_relu && !(blank[c] > 0) ? INK_POOLED_DEAD : 0;
+/* Windows from..to - 1 of a row. */
+static void
+fill_row(const struct ink_plan_node *at, int from, int to, struct blank *blank, float *y,
+         uint8_t *place)
+{
+    size_t channels = blank->channels;
+
+    for (size_t j = (size_t)from; j < (size_t)to; j++) {
+        memcpy(y + j * channels, blank->y, channels * sizeof(*y));
+        if (place && blank->place)
+            memcpy(place + j * channels, blank->place, channels);
+        for (size_t c = 0; c < channels && place && !blank->place; c++)
+            place[j * channels + c] = at->has_relu && !(blank->y[c] > 0) ? INK_POOLED_DEAD : 0;
+        blank->place = place ? place + j * channels : NULL;
     }
 }
 
@@ -178,10 +187,11 @@ void
 ink_run_fill_blank(const struct ink_run *run, const struct ink_plan_node *at,
                    const struct ink_span *spans, float *y, uint8_t *place)
 {
-    size_t width = (size_t)at->kept.width, row = width * ink_channels_of(at->kept);
+    struct blank blank = {ink_channels_of(at->out), run->workspace->blank + at->blank_at, NULL};
+    size_t row = (size_t)at->kept.width * blank.channels;
 
     for (int i = 0; i < at->kept.height; i++, y += row, place += place ? row : 0) {
-        fill_blank(run, at, (const size_t[2]){0, (size_t)spans[i].from}, y, place);
-        fill_blank(run, at, (const size_t[2]){(size_t)spans[i].to, width}, y, place);
+        fill_row(at, 0, spans[i].from, &blank, y, place);
+        fill_row(at, spans[i].to, at->kept.width, &blank, y, place);
     }
 }

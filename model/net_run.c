@@ -69,7 +69,7 @@ forward_dropout(const struct ink_run *run, const struct ink_plan_node *at, const
 
         for (size_t i = 0, part; i < size; i += part) { /* 16 bits each */
             part = size - i < 4 * 256 ? size - i : 4 * 256;
-            ink_rng_fill(rng, bits, (part + 3) / 4);
+            run->kernels->random((part + 3) / 4, ink_rng_next(rng), bits);
             run->kernels->keep(part, bits, limit, kept + i);
         }
         run->kernels->drop(size, kept, scale, x + n * size, y + n * size);

@@ -238,6 +238,8 @@ struct ink_kernels {
     /* dx = dy * a + x * b + c of the dy that pass; abc [3][channels]; dx may be dy. */
     void (*norm_backward)(const struct ink_norm *norm, size_t pixels, const float *x,
                           const float *dy, const float *abc, float *dx);
+    /* out[i] = what ink_rng_splitmix gives the i-th time, from that state on. */
+    void (*random)(size_t count, uint64_t state, uint64_t *out);
     /* kept[i] = the i-th 16 bits of bits, from the low ones on, are not below limit. */
     void (*keep)(size_t count, const uint64_t *bits, uint32_t limit, uint8_t *kept);
     /* y = kept ? x * scale : 0; y may be x. */

@@ -11,6 +11,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/rng.h"
+
 /* Where things are, in numbers from the start: x[row][column][channel], w[panel][i][j][in][16]. */
 static size_t
 input_at(const struct ink_conv *conv, int row, int column, int channel)
@@ -454,6 +456,13 @@ norm_backward(const struct ink_norm *form, size_t pixels, const float *x, const 
 }
 
 static void
+random_bits(size_t count, uint64_t state, uint64_t *out)
+{
+    for (size_t i = 0; i < count; i++)
+        out[i] = ink_rng_splitmix(&state);
+}
+
+static void
 keep(size_t count, const uint64_t *bits, uint32_t limit, uint8_t *kept)
 {
     for (size_t i = 0; i < count; i++)
@@ -592,6 +601,7 @@ const struct ink_kernels ink_kernels_reference = {
     .norm = norm,
     .norm_sums = norm_sums,
     .norm_backward = norm_backward,
+    .random = random_bits,
     .keep = keep,
     .drop = drop,
     .sgd = sgd,

@@ -359,6 +359,18 @@ norm_backward(const struct ink_norm *norm, size_t pixels, const float *x, const 
 }
 
 static void
+random_bits(size_t count, uint64_t state, uint64_t *restrict out)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint64_t word = state + (i + 1) * 0x9e3779b97f4a7c15U;
+
+        word = (word ^ word >> 30) * 0xbf58476d1ce4e5b9U;
+        word = (word ^ word >> 27) * 0x94d049bb133111ebU;
+        out[i] = word ^ word >> 31;
+    }
+}
+
+static void
 keep(size_t count, const uint64_t *bits, uint32_t limit, uint8_t *kept)
 {
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -497,6 +509,7 @@ const struct ink_kernels INK_PASTE(ink_kernels_, INK_SIMD) = {
     .norm = norm_line,
     .norm_sums = norm_sums,
     .norm_backward = norm_backward,
+    .random = random_bits,
     .keep = keep,
     .drop = drop,
     .sgd = sgd,

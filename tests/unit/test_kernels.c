@@ -208,10 +208,13 @@ check_keep(const struct ink_kernels *fast, const struct ink_kernels *reference, 
 {
     static const uint32_t limits[] = {0, 1, 0x4000, 0xffff};
     uint64_t *bits = calloc(count / 4 + 1, sizeof(*bits));
+    uint64_t *same = calloc(count / 4 + 1, sizeof(*bits));
     uint8_t *want = calloc(count, 1), *got = calloc(count, 1);
 
-    assert_true(bits && want && got);
-    ink_rng_fill(&rng, bits, count / 4 + 1);
+    assert_true(bits && same && want && got);
+    reference->random(count / 4 + 1, count, bits);
+    fast->random(count / 4 + 1, count, same);
+    assert_memory_equal(bits, same, (count / 4 + 1) * sizeof(*bits));
     bits[0] = UINT64_C(0x00010000ffff4000); /* the limits themselves */
     for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++) {
         reference->keep(count, bits, limits[i], want);
@@ -219,6 +222,7 @@ check_keep(const struct ink_kernels *fast, const struct ink_kernels *reference, 
         assert_memory_equal(got, want, count);
     }
     free(bits);
+    free(same);
     free(want);
     free(got);
 }
