@@ -44,6 +44,8 @@ ink_answer_init(struct ink_answer *answer, const struct ink_snapshot *snapshot, 
     if (!status) {
         answer->capacity =
             (int)part_size(count, (size_t)answer->thread_count, part_most(answer->plan));
+        if (answer->capacity == 1)
+            ink_plan_alone(answer->plan);
         answer->block = ink_floats(ink_plan_block_size(answer->plan));
         answer->workspace = calloc((size_t)answer->thread_count, sizeof(*answer->workspace));
         if (!answer->block || !answer->workspace)

@@ -393,6 +393,8 @@ plan_parameters(struct ink_plan *plan, int index)
         at->is_packed_bf16 = at->is_bf16 && plan->use == INK_USE_ANSWER;
         at->weight_size = at->is_packed_bf16 ? ink_bf16_weight_size(&at->conv)
                                              : channels * window * (size_t)at->in.channels;
+        if (at->node->op == INK_OP_DENSE && at->is_packed_bf16) /* in rows there may be more */
+            at->weight_size = largest(at->weight_size, ink_bf16_rows_size(&at->conv));
         if (at->node->op == INK_OP_DENSE)
             plan->dense_size = largest(plan->dense_size, channels);
         if (plan->use == INK_USE_TRAIN)
@@ -512,6 +514,14 @@ ink_plan_create(const struct ink_arch *arch, enum ink_use use, enum ink_precisio
     *out_plan = plan;
     plan = NULL;
     return INK_OK;
+}
+
+void
+ink_plan_alone(struct ink_plan *plan)
+{
+    for (int i = 0; i < plan->node_count; i++)
+        plan->node[i].is_in_rows =
+            plan->node[i].is_packed_bf16 && plan->node[i].node->op == INK_OP_DENSE;
 }
 
 void

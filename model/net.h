@@ -90,6 +90,7 @@ struct ink_plan_node {
     bool has_bias, has_relu; /* of the fused kernel */
     bool is_bf16;            /* what it multiplies is rounded */
     bool is_packed_bf16;     /* answering: and its weights are so in the parameters */
+    bool is_in_rows;         /* a dense layer's, as bf16's dense_one reads them */
     bool is_line;            /* batch norm whose output is not stored: its readers draw it */
     bool is_late;            /* batch norm whose gradient is not stored: see pulled */
     size_t blank_at;         /* in the workspace's blanks, a number a channel */
@@ -173,6 +174,8 @@ INK_MUST_CHECK enum ink_status ink_plan_create(const struct ink_arch *arch, enum
                                                enum ink_precision precision,
                                                struct ink_plan **out_plan, struct ink_err *err);
 void ink_plan_destroy(struct ink_plan **plan);
+/* A plan for answers that is run with one picture at a time: before anything is packed. */
+void ink_plan_alone(struct ink_plan *plan);
 
 INK_MUST_CHECK enum ink_status ink_workspace_init(struct ink_workspace *workspace,
                                                   const struct ink_plan *plan, int capacity,

@@ -7,6 +7,7 @@
  */
 #include "model/net_bf16.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "model/net_norm.h"
@@ -32,6 +33,14 @@ ink_bf16_weight_size(const struct ink_conv *conv)
     size_t panels = ((size_t)conv->out_channels + INK_PANEL - 1) / INK_PANEL;
 
     return panels * (size_t)conv->kernel_height * run_pairs(conv) * INK_PANEL;
+}
+
+size_t
+ink_bf16_rows_size(const struct ink_conv *conv)
+{
+    size_t blocks = ((size_t)conv->out_channels + INK_BF16_ROW_BLOCK - 1) / INK_BF16_ROW_BLOCK;
+
+    return blocks * (size_t)conv->in_channels * (INK_BF16_ROW_BLOCK / 2);
 }
 
 /* Pairs of neighbouring outputs: rows are padded to even, a dense layer's pictures as a whole. */
@@ -209,6 +218,11 @@ ink_bf16_run_dense(const struct ink_run *run, const struct ink_plan_node *at, co
     struct ink_conv conv = at->conv;
     uint16_t *rounded = run->workspace->rounded;
 
+    if (at->is_in_rows) {
+        assert(pictures == 1);
+        bf16->dense_one(&form, x, forward_weights(run, at), bias, at->has_relu, y);
+        return;
+    }
     conv.in_width = conv.out_width = run->count;
     if (at->is_packed_bf16 || inputs % 2 == 0)
         bf16->round(pictures * inputs, x, rounded);

@@ -20,6 +20,8 @@
 
 /* Floats that a layer's weights take up in pairs, forward. */
 size_t ink_bf16_weight_size(const struct ink_conv *conv);
+/* Those of a dense layer in rows. */
+size_t ink_bf16_rows_size(const struct ink_conv *conv);
 /* Where weight [out][in][window] is among them, in numbers of 16 bits. */
 size_t ink_bf16_weight_at(const struct ink_conv *conv, size_t out, size_t in, size_t window);
 

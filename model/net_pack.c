@@ -52,39 +52,53 @@ static void
 put_weight(const struct ink_plan_node *at, float weight, size_t out, size_t in, size_t window,
            float *weights)
 {
-    if (at->is_packed_bf16)
+    if (at->is_in_rows)
+        ((uint16_t *)weights)[ink_bf16_row_at(
+            (size_t)at->conv.in_channels, (size_t)at->conv.out_channels, out, input_at(at, in))] =
+            ink_bf16_of(weight);
+    else if (at->is_packed_bf16)
         ((uint16_t *)weights)[ink_bf16_weight_at(&at->conv, out, input_at(at, in), window)] =
             ink_bf16_of(weight);
     else
         weights[panel_at(at, out, in, window)] = weight;
 }
 
+/* Inputs packed together: what 16 outputs, or 32, share of their weights is in the cache until all
+ * of them are there. */
+enum { PACK_INPUTS = 256 };
+
+/* The weights of one output to inputs from..to - 1, and its bias. */
+static void
+pack_output(const struct ink_plan_node *at, const struct ink_snapshot *snapshot, int index,
+            size_t out, const size_t inputs[static 2], float *block)
+{
+    size_t windows = (size_t)at->conv.kernel_height * (size_t)at->conv.kernel_width;
+    const float *row =
+        ink_snapshot_weights(snapshot, index) + out * (size_t)at->conv.in_channels * windows;
+    const float *biases = ink_snapshot_biases(snapshot, index);
+    double scale = 1, shift = 0, bias = biases ? (double)biases[out] : 0;
+
+    if (at->folded >= 0)
+        folded_line(snapshot, at->folded, out, (size_t)at->conv.out_channels, &scale, &shift);
+    block[at->bias_at + out] = (float)(shift + bias * scale);
+    for (size_t in = inputs[0]; in < inputs[1]; in++)
+        for (size_t i = 0; i < windows; i++)
+            put_weight(at, (float)((double)row[in * windows + i] * scale), out, in, i,
+                       block + at->weight_at);
+}
+
 static void
 pack_weighted(const struct ink_plan_node *at, const struct ink_snapshot *snapshot, int index,
               float *block)
 {
-    const struct ink_conv *conv = &at->conv;
-    size_t outs = (size_t)conv->out_channels, ins = (size_t)conv->in_channels;
-    size_t windows = (size_t)conv->kernel_height * (size_t)conv->kernel_width;
-    const float *weights = ink_snapshot_weights(snapshot, index);
-    const float *biases = ink_snapshot_biases(snapshot, index);
+    size_t outs = (size_t)at->conv.out_channels, ins = (size_t)at->conv.in_channels;
 
-    for (size_t out = 0; out < outs; out++) {
-        double scale = 1, shift = 0;
-        const float *row = weights + out * ins * windows;
-
-        if (at->folded >= 0)
-            folded_line(snapshot, at->folded, out, outs, &scale, &shift);
-        if (at->folded >= 0)
-            shift += (biases ? (double)biases[out] : 0) * scale;
-        block[at->bias_at + out] = at->folded >= 0 ? (float)shift : biases ? biases[out] : 0;
-        for (size_t in = 0; in < ins; in++)
-            for (size_t i = 0; i < windows; i++)
-                put_weight(at,
-                           at->folded < 0 ? row[in * windows + i]
-                                          : (float)((double)row[in * windows + i] * scale),
-                           out, in, i, block + at->weight_at);
-    }
+    for (size_t from = 0; from < ins; from += PACK_INPUTS)
+        for (size_t out = 0; out < outs; out++)
+            pack_output(
+                at, snapshot, index, out,
+                (const size_t[2]){from, ins - from < PACK_INPUTS ? ins : from + PACK_INPUTS},
+                block);
 }
 
 void

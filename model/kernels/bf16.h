@@ -70,6 +70,10 @@ struct ink_bf16 {
      * x [pictures][inputs, in pairs], zero where there is none. */
     void (*dense)(const struct ink_dense *form, const uint16_t *x, const uint16_t *w,
                   const float *bias, bool is_relu, float *y);
+    /* One picture, with weights in rows (ink_bf16_row_at): those of inputs that are zero are not
+     * read. x is rounded. */
+    void (*dense_one)(const struct ink_dense *form, const float *x, const uint16_t *w,
+                      const float *bias, bool is_relu, float *y);
     /* dy [panels of pictures][outputs in panels / 2][16][2] */
     void (*dense_back)(const struct ink_dense *form, size_t count, const uint16_t *w,
                        const uint16_t *dy, float *dx);
@@ -77,6 +81,35 @@ struct ink_bf16 {
     void (*dense_weights)(const struct ink_dense *form, const uint16_t *x, const uint16_t *dy,
                           const struct ink_soon *soon, float *dw);
 };
+
+/* Outputs of a row: an input's weights to as many lie together. */
+enum { INK_BF16_ROW_MAX = 256, INK_BF16_ROW_BLOCK = 32 };
+
+/* Of the next row, if `left` outputs are left: less than a block of it is unused. */
+static inline size_t
+ink_bf16_row_size(size_t left)
+{
+    size_t size = INK_BF16_ROW_MAX;
+
+    while (size >= left + INK_BF16_ROW_BLOCK && size > INK_BF16_ROW_BLOCK)
+        size /= 2;
+    return size;
+}
+
+/* Where a weight is among [rows][inputs][outputs of a row]. In a block of 32 the first and the
+ * second half are in turn by four: two inputs' blocks shuffle to pairs of 16 neighbours. */
+static inline size_t
+ink_bf16_row_at(size_t inputs, size_t outputs, size_t out, size_t in)
+{
+    size_t first = 0, size = ink_bf16_row_size(outputs), o;
+
+    while (out - first >= size) {
+        first += size;
+        size = ink_bf16_row_size(outputs - first);
+    }
+    o = (out - first) % INK_BF16_ROW_BLOCK;
+    return first * inputs + in * size + (out - first) - o + o % 16 / 4 * 8 + o / 16 * 4 + o % 4;
+}
 
 static inline uint32_t
 ink_bf16_bits(float x)

@@ -189,6 +189,7 @@ const struct ink_bf16 ink_bf16_reference = {
     .conv_weights = conv_weights,
     .turn = turn,
     .dense = ink_reference_bf16_dense,
+    .dense_one = ink_reference_bf16_dense_one,
     .dense_back = ink_reference_bf16_dense_back,
     .dense_weights = ink_reference_bf16_dense_weights,
 };

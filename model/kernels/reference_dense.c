@@ -87,6 +87,20 @@ ink_reference_bf16_dense(const struct ink_dense *form, const uint16_t *x, const 
 }
 
 void
+ink_reference_bf16_dense_one(const struct ink_dense *form, const float *x, const uint16_t *w,
+                             const float *bias, bool is_relu, float *y)
+{
+    for (size_t o = 0; o < form->outputs; o++) {
+        double sum = bias ? (double)bias[o] : 0;
+
+        for (size_t i = 0; i < form->inputs; i++)
+            sum += (double)ink_bf16_value(ink_bf16_of(x[i])) *
+                   (double)ink_bf16_value(w[ink_bf16_row_at(form->inputs, form->outputs, o, i)]);
+        y[o] = (float)(is_relu && sum < 0 ? 0 : sum);
+    }
+}
+
+void
 ink_reference_bf16_dense_back(const struct ink_dense *form, size_t count, const uint16_t *w,
                               const uint16_t *dy, float *dx)
 {

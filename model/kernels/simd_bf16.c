@@ -527,6 +527,7 @@ const struct ink_bf16 ink_bf16_avx512 = {
     .conv_weights = conv_weights,
     .turn = turn,
     .dense = ink_bf16_dense,
+    .dense_one = ink_bf16_dense_one,
     .dense_back = ink_bf16_dense_back,
     .dense_weights = ink_bf16_dense_weights,
 };

@@ -48,6 +48,8 @@ zip_halves(void)
 
 void ink_bf16_dense(const struct ink_dense *form, const uint16_t *x, const uint16_t *w,
                     const float *bias, bool is_relu, float *y);
+void ink_bf16_dense_one(const struct ink_dense *form, const float *x, const uint16_t *w,
+                        const float *bias, bool is_relu, float *y);
 void ink_bf16_dense_back(const struct ink_dense *form, size_t count, const uint16_t *w,
                          const uint16_t *dy, float *dx);
 void ink_bf16_dense_weights(const struct ink_dense *form, const uint16_t *x, const uint16_t *dy,

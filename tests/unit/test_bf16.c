@@ -12,7 +12,7 @@
 
 #include "base/rng.h"
 #include "model/kernels/kernels.h"
-#include "model/net.h"
+#include "model/net_bf16.h"
 
 /* Of a sum, a part: sums in float differ by that; rounding one number of two to 8 bits by this. */
 static const double tolerance = 2e-6, rounding = 1.0 / 256;
@@ -369,6 +369,72 @@ convolutions_agree(void **state)
     each_table(check_convs);
 }
 
+/* ---- one picture ---- */
+
+/* Inputs of which many are zero, some so small that they are rounded to it; outputs of one row, of
+ * several, and of a last one that is not full. */
+static void
+check_dense_one(const struct ink_bf16 *bf16)
+{
+    static const size_t inputs[] = {1, 2, 33, 2049, 4500}, outputs[] = {1, 32, 70, 256, 500};
+    const struct ink_bf16 *reference = the_reference();
+
+    for (size_t i = 0; i < 25; i++) {
+        const struct ink_dense form = {1, inputs[i / 5], outputs[i % 5], 0};
+        size_t size = (form.outputs + 31) / 32 * 32 * form.inputs;
+        float *x = noise(form.inputs), *bias = noise(form.outputs), want[500], got[500];
+        uint16_t *w = halves(size);
+
+        for (size_t in = 0; in < form.inputs; in++) {
+            x[in] = ink_rng_below(&rng, 3) > 0 ? x[in] * (in % 7 ? 1 : 1e-39F) : 0;
+            for (size_t out = 0; out < form.outputs; out++)
+                w[ink_bf16_row_at(form.inputs, form.outputs, out, in)] =
+                    ink_bf16_of(ink_rng_between(&rng, -1, 1));
+        }
+        for (int way = 0; way < 4; way++) {
+            reference->dense_one(&form, x, w, way % 2 ? bias : NULL, way / 2, want);
+            bf16->dense_one(&form, x, w, way % 2 ? bias : NULL, way / 2, got);
+            assert_near("dense_one", got, want, form.outputs, (double)form.inputs * tolerance);
+        }
+        free(x);
+        free(bias);
+        free(w);
+    }
+}
+
+static void
+one_picture_agrees(void **state)
+{
+    (void)state;
+    each_table(check_dense_one);
+}
+
+/* Every weight has a place of its own, within the size. */
+static void
+rows_hold_all_weights(void **state)
+{
+    static const size_t outputs[] = {1, 31, 33, 64, 96, 257, 1000};
+    enum { INPUTS = 3 };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(outputs) / sizeof(*outputs); i++) {
+        size_t size = (outputs[i] + 31) / 32 * 32 * INPUTS;
+        const struct ink_conv conv = {.in_channels = INPUTS, .out_channels = (int)outputs[i]};
+        uint16_t *taken = calloc(size, sizeof(*taken));
+
+        assert_non_null(taken);
+        assert_int_equal(2 * ink_bf16_rows_size(&conv), size);
+        for (size_t out = 0; out < outputs[i]; out++)
+            for (size_t in = 0; in < INPUTS; in++) {
+                size_t at = ink_bf16_row_at(INPUTS, outputs[i], out, in);
+
+                assert_true(at < size && taken[at] == 0);
+                taken[at] = 1;
+            }
+        free(taken);
+    }
+}
+
 /* The layouts mean what the header says: the float kernels find the same but for rounding, and
  * pooling is the largest of four. */
 static void
@@ -409,10 +475,9 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rounding_is_to_nearest_even),
-        cmocka_unit_test(copies_are_the_references),
-        cmocka_unit_test(convolutions_agree),
-        cmocka_unit_test(floats_agree),
+        cmocka_unit_test(rounding_is_to_nearest_even), cmocka_unit_test(copies_are_the_references),
+        cmocka_unit_test(convolutions_agree),          cmocka_unit_test(one_picture_agrees),
+        cmocka_unit_test(rows_hold_all_weights),       cmocka_unit_test(floats_agree),
     };
 
     ink_rng_init(&rng, 16, 0);

@@ -60,22 +60,20 @@ fresh(const char *text)
 }
 
 static void
-parts_and_threads_do_not_matter(void **state)
+check_parts(const struct ink_snapshot *snapshot, struct ink_compute compute)
 {
     static const struct {
         int batch_max, threads;
     } table[] = {{1, 1}, {5, 1}, {16, 2}, {64, 3}, {1024, 0}, {1, 2}};
-    INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *snapshot = fresh(branched);
     float first[PICTURES * 10];
     struct ink_err err;
 
-    (void)state;
     for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
         INK_CLEANUP(ink_predictor_destroy) struct ink_predictor *predictor = NULL;
         float got[PICTURES * 10] = {0};
 
-        assert_ok(ink_predictor_create(snapshot, table[i].batch_max, table[i].threads,
-                                       INK_COMPUTE(F32), &predictor, &err),
+        assert_ok(ink_predictor_create(snapshot, table[i].batch_max, table[i].threads, compute,
+                                       &predictor, &err),
                   &err);
         assert_ptr_equal(ink_predictor_snapshot(predictor), snapshot);
         ink_predictor_run(predictor, pixels, PICTURES, got);
@@ -95,6 +93,22 @@ parts_and_threads_do_not_matter(void **state)
         for (int c = 0; c < 10; c++)
             assert_true(fabs((double)got[c] - (double)first[30 + c]) < 1e-5);
     }
+}
+
+/* Nor, in bf16, whether dense weights are packed for one picture. */
+static void
+parts_and_threads_do_not_matter(void **state)
+{
+    static const char wide[] = "image: input 1x28x28\nc: conv 32 3x3 stride=2\nr: relu\n"
+                               "f: flatten\nd: dense 300\nr2: relu\ne: dense 10\n";
+    INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *first = fresh(branched);
+    INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *second = fresh(wide);
+
+    (void)state;
+    check_parts(first, INK_COMPUTE(F32));
+    check_parts(first, INK_COMPUTE(AUTO));
+    check_parts(second, INK_COMPUTE(F32));
+    check_parts(second, INK_COMPUTE(AUTO));
 }
 
 /* One number of conv c, by its definition, from the snapshot's own layouts. */
