@@ -198,7 +198,7 @@ TIMED_CONV(real_bf16, bf16_conv_weights, conv_weights, conv_operations(conv),
                        form->pictures);                                                \
         start = ink_clock_ns();                                                        \
         profile.table->name arguments;                                                 \
-        note(#kernel, shape, start,                                                    \
+        note(#kernel, shape, ink_clock_ns() - start,                                   \
              2.0 * (double)(inputs) * (double)form->outputs * (double)form->pictures); \
     }
 
