@@ -137,10 +137,12 @@ ink_run_dense_back(const struct ink_run *run, const struct ink_plan_node *at, co
 size_t
 ink_dense_job_size(const struct ink_plan *plan, size_t pictures)
 {
+    size_t strips = plan->precision == INK_PRECISION_BF16 ? 2 : 1; /* one in pairs */
+
     if (plan->dense_size == 0)
         return 0;
-    return pictures * (2 * STRIP_INPUTS + plan->dense_size) + (size_t)TILE_INPUTS * TILE_OUTPUTS +
-           4 * INK_KERNEL_SLACK;
+    return pictures * (strips * STRIP_INPUTS + plan->dense_size) +
+           (size_t)TILE_INPUTS * TILE_OUTPUTS + 4 * INK_KERNEL_SLACK;
 }
 
 /* Where a job's numbers are: in bf16 dy and x_pairs are pairs of pictures. */
@@ -222,7 +224,7 @@ node_gradients(const struct ink_dense_job *job, int index, size_t pictures)
 
     strip.x = strip.dy + pictures * panels(outputs) + INK_KERNEL_SLACK;
     strip.x_pairs = (uint16_t *)(strip.x + pictures * STRIP_INPUTS + INK_KERNEL_SLACK);
-    strip.result = strip.x + 2 * (pictures * STRIP_INPUTS + INK_KERNEL_SLACK);
+    strip.result = strip.x + (at->is_bf16 ? 2 : 1) * (pictures * STRIP_INPUTS + INK_KERNEL_SLACK);
     pack_gradients(job, index, &strip);
     end = least(tiles * (part + 1) / parts * TILE_INPUTS, inputs);
     for (strip.first = tiles * part / parts * TILE_INPUTS; strip.first < end;

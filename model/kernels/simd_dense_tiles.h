@@ -78,7 +78,7 @@ tile_body(const int rows, const int panels, const enum kind kind, const struct t
             __asm__("" : "+r"(at[q]));
     }
     for (size_t k = 0; k < tile->steps; k++) {
-#pragma GCC unroll 16
+#pragma GCC unroll 2
         for (int s = 0; s < steps_at_once(kind); s++) {
             vec column[4];
 
