@@ -6,16 +6,16 @@
  * panels, for tables without tiles. Pictures go together as far as their numbers
  * stay in the second-level cache; a large one goes by some rows of tiles at a
  * time. For a single picture too this is faster, even where its weights, four
- * times as many, do not stay in that cache (128 to 128 channels: 58 -> 32 us).
+ * times as many, do not stay in that cache (128 to 128 channels: 58 -> 32 us); but
+ * not where a network is so large that they come from memory each time.
  */
-#include <assert.h>
-
 #include "model/net_run.h"
 
 enum {
     NUMBERS = INK_TILES_NUMBERS,
-    BUDGET = 2048, /* floats of one of the 36 matrices that are multiplied together */
-    SLICE = 64     /* output channels that are made together */
+    BUDGET = 2048,       /* floats of one of the 36 matrices that are multiplied together */
+    SLICE = 64,          /* output channels that are made together */
+    CACHED_MAX = 4 << 20 /* floats of a network's parameters that stay in the last cache */
 };
 
 static size_t
@@ -190,7 +190,8 @@ ink_tiles_run(const struct ink_run *run, const struct ink_plan_node *at)
     size_t pictures = most / (across * down), rows = down;
     size_t count = (size_t)run->count;
 
-    if (at->tiled_size == 0 || !run->kernels->products)
+    if (at->tiled_size == 0 || !run->kernels->products ||
+        (run->workspace->count == 1 && run->plan->parameter_size > CACHED_MAX))
         return false;
     if (pictures == 0) {
         pictures = 1;
