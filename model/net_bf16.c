@@ -3,7 +3,8 @@
  * net_bf16: layers with weights in a plan of that precision.
  *
  * Activations and gradients stay float in the workspace; a picture is rounded
- * when a layer reads it, together with the padding that it is copied for anyway.
+ * when a layer reads it, on the way through a batch norm's line and among the
+ * padding that it is copied for anyway.
  */
 #include "model/net_bf16.h"
 
@@ -63,6 +64,14 @@ largest(size_t a, size_t b)
     return a > b ? a : b;
 }
 
+static size_t
+spread_count(const struct ink_plan_node *at)
+{
+    const struct ink_spread to = ink_run_gradient_spread(at);
+
+    return (size_t)to.height * (size_t)to.width * even(ink_channels_of(at->out));
+}
+
 void
 ink_bf16_plan_scratch(struct ink_plan *plan, const struct ink_plan_node *at)
 {
@@ -77,13 +86,8 @@ ink_bf16_plan_scratch(struct ink_plan *plan, const struct ink_plan_node *at)
     if (plan->use != INK_USE_TRAIN || at->pooled >= 0)
         return;
     plan->rounded_size =
-        largest(plan->rounded_size,
-                2 * padded_count(lead) + 2 * (output_pairs(at->out) * outs + INK_KERNEL_SLACK));
-    plan->rounded_size =
-        largest(plan->rounded_size, (size_t)(at->in.height + at->conv.kernel_height - 1) *
-                                        (size_t)at->turned.in_width * outs);
-    if (at->conv.stride > 1)
-        plan->rounded_size = largest(plan->rounded_size, 2 * ink_plan_strided_size(at));
+        largest(plan->rounded_size, 3 * padded_count(lead) + spread_count(at) +
+                                        2 * output_pairs(at->out) * outs + 4 * INK_KERNEL_SLACK);
 }
 
 size_t
@@ -117,35 +121,103 @@ ink_bf16_is_turned(const struct ink_plan_node *at)
 
 /* ---- rounding ---- */
 
-void
-ink_bf16_round_spread(const struct ink_run *run, const float *x, struct ink_shape shape,
-                      struct ink_spread to, size_t channels)
+/* Where a picture is rounded: as the convolution reads it, and in pairs, with its padding; and its
+ * output's gradient the same two ways. A twin has its lead's picture. */
+struct scratch {
+    uint16_t *x, *x_pairs, *dy, *dy_pairs;
+};
+
+static struct scratch
+scratch_of(const struct ink_run *run, const struct ink_plan_node *at)
+{
+    const struct ink_plan_node *lead = at->lead < 0 ? at : &run->plan->node[at->lead];
+    struct scratch scratch = {.x = run->workspace->rounded};
+
+    scratch.x_pairs = scratch.x + padded_count(lead) + INK_KERNEL_SLACK;
+    scratch.dy = scratch.x_pairs + 2 * padded_count(lead) + INK_KERNEL_SLACK;
+    scratch.dy_pairs = scratch.dy + spread_count(at) + INK_KERNEL_SLACK;
+    return scratch;
+}
+
+/* Zeros around a picture's rows, in pixels of so many channels. */
+static void
+clear_frame(struct ink_shape shape, struct ink_spread to, size_t channels, uint16_t *out)
+{
+    size_t row = (size_t)to.width * channels, left = (size_t)to.left * channels;
+    size_t size = (size_t)shape.width * channels;
+
+    memset(out, 0, (size_t)to.top * row * sizeof(*out));
+    out += (size_t)to.top * row;
+    for (int i = 0; i < shape.height; i++, out += row) {
+        memset(out, 0, left * sizeof(*out));
+        memset(out + left + size, 0, (row - left - size) * sizeof(*out));
+    }
+    memset(out, 0, (size_t)(to.height - to.top - shape.height) * row * sizeof(*out));
+}
+
+/* Picture n of what a node reads, among zeros. */
+static void
+round_input(const struct ink_run *run, const struct ink_plan_node *at, size_t n, uint16_t *out)
+{
+    const struct ink_spread to = ink_run_input_spread(at);
+    const float *x = ink_run_value(run, at->node->input[0]) + n * ink_shape_count(at->in);
+    size_t channels = ink_channels_of(at->in), width = (size_t)at->in.width;
+    struct ink_norm norm;
+    bool has_line = ink_norm_line(run, at, n, &norm);
+    size_t rows = at->has_padding ? (size_t)at->in.height : 1;
+    size_t pixels = at->has_padding ? width : ink_pixels_of(at->in);
+
+    if (at->has_padding)
+        clear_frame(at->in, to, channels, out);
+    out += (size_t)(to.top * to.width + to.left) * channels;
+    for (size_t i = 0; i < rows; i++, x += width * channels, out += (size_t)to.width * channels)
+        if (has_line)
+            run->kernels->bf16->norm(&norm, pixels, x, out);
+        else
+            run->kernels->bf16->round(pixels * channels, x, out);
+}
+
+/* `pixels` of a gradient from number `from` on; each in the place of so many channels. */
+static void
+round_gradient(const struct ink_run *run, const struct ink_norm_back *back, size_t pixels,
+               size_t from, uint16_t *out)
 {
     const struct ink_bf16 *bf16 = run->kernels->bf16;
-    size_t from_channels = ink_channels_of(shape), width = (size_t)shape.width;
-    uint16_t *out = run->workspace->rounded;
+    size_t channels = back->norm.channels, step = even(channels);
+    size_t each = step == channels ? pixels : 1;
 
-    memset(out, 0, (size_t)to.height * (size_t)to.width * channels * sizeof(*out));
-    for (int row = 0; row < shape.height; row++) {
-        const float *from = x + (size_t)row * width * from_channels;
-        uint16_t *at = out + (size_t)((to.top + row * to.step) * to.width + to.left) * channels;
-
-        if (to.step == 1 && channels == from_channels)
-            bf16->round(width * channels, from, at);
+    for (size_t i = 0; i < pixels; i += each, from += each * channels, out += each * step) {
+        if (back->abc)
+            bf16->norm_backward(&back->norm, each, back->x + from, back->dy + from, back->abc, out);
         else
-            for (size_t column = 0; column < width; column++)
-                bf16->round(from_channels, from + column * from_channels,
-                            at + column * (size_t)to.step * channels);
+            bf16->round(each * channels, back->dy + from, out);
+        if (step > channels)
+            out[channels] = 0;
     }
 }
 
+/* Picture n of the gradient of a node's output, among the zeros that its turned form reads, and
+ * neighbours in pairs. */
 static void
-round_input(const struct ink_run *run, const struct ink_plan_node *at, const float *x)
+prepare_gradient(const struct ink_run *run, const struct ink_plan_node *at, size_t n,
+                 const struct scratch *scratch)
 {
-    if (at->has_padding)
-        ink_bf16_round_spread(run, x, at->in, ink_run_input_spread(at), ink_channels_of(at->in));
-    else
-        run->kernels->bf16->round(ink_shape_count(at->in), x, run->workspace->rounded);
+    const struct ink_spread to = ink_run_gradient_spread(at);
+    size_t channels = ink_channels_of(at->out), step = even(channels);
+    size_t width = (size_t)at->out.width;
+    uint16_t *out = scratch->dy + (size_t)(to.top * to.width + to.left) * step;
+    uint16_t *pairs = scratch->dy_pairs;
+    struct ink_norm_back back;
+
+    if (!ink_norm_back(run, at, n, &back))
+        back = (struct ink_norm_back){.norm = {.channels = channels},
+                                      .dy = ink_norm_gradient(run, at, n)};
+    clear_frame(at->out, to, step, scratch->dy);
+    for (size_t i = 0; i < (size_t)at->out.height; i++, out += (size_t)to.width * step) {
+        round_gradient(run, &back, width, i * width * channels, out);
+        run->kernels->bf16->zip_rows(width, channels, step, out, pairs);
+        pairs += even(width) * channels;
+    }
 }
 
 /* ---- forward ---- */
@@ -176,7 +248,7 @@ ink_bf16_run_conv(const struct ink_run *run, const struct ink_plan_node *at, flo
                              ? ink_run_places(run, at) + to
                              : NULL;
 
-        round_input(run, at, ink_norm_input(run, at, n));
+        round_input(run, at, n, run->workspace->rounded);
         if (at->pooled < 0) {
             bf16->conv(&at->conv, from, weights, bias, at->has_relu, ink_run_start(run, at, n),
                        y + to);
@@ -238,45 +310,39 @@ ink_bf16_run_dense(const struct ink_run *run, const struct ink_plan_node *at, co
 
 /* ---- backward ---- */
 
-void
-ink_bf16_run_weights_back(const struct ink_run *run, const struct ink_plan_node *at, const float *x,
-                          const float *dy, bool is_added)
+/* What its output's gradient gives, of picture n, whose input has been rounded. */
+static void
+back_one(const struct ink_run *run, const struct ink_plan_node *at, size_t n, float *dx)
 {
-    const struct ink_plan_node *lead = at->lead < 0 ? at : &run->plan->node[at->lead];
     const struct ink_bf16 *bf16 = run->kernels->bf16;
-    size_t outs = ink_channels_of(at->out), width = (size_t)at->out.width;
-    size_t height = (size_t)at->out.height;
-    uint16_t *x_pairs = run->workspace->rounded;
-    uint16_t *dy_pairs = x_pairs + 2 * (padded_count(lead) + INK_KERNEL_SLACK);
+    const struct scratch scratch = scratch_of(run, at);
+    size_t from = at->lead < 0 ? 0 : ink_run_twin_from(run, at);
+    struct ink_conv turned = at->turned;
 
-    if (at == lead)
-        bf16->pair_distance(padded_count(at), (size_t)at->conv.stride * ink_channels_of(at->in), x,
-                            x_pairs);
-    else /* the lead's are there yet */
-        x_pairs += 2 * ink_run_twin_from(run, at);
-    if (width % 2 == 0)
-        bf16->pair_rows(height * width, outs, dy, dy_pairs);
-    for (size_t row = 0; row < height && width % 2 == 1; row++)
-        bf16->pair_rows(width, outs, dy + row * width * outs, dy_pairs + row * even(width) * outs);
-    bf16->conv_weights(&at->conv, x_pairs, dy_pairs, is_added, run->gradient + at->weight_at);
+    prepare_gradient(run, at, n, &scratch);
+    bf16->conv_weights(&at->conv, scratch.x_pairs + 2 * from, scratch.dy_pairs,
+                       !ink_run_is_first(run, n), run->gradient + at->weight_at);
+    turned.in_channels = (int)even((size_t)turned.in_channels);
+    if (dx && at->conv.stride > 1)
+        ink_run_strided_back(run, at, NULL, scratch.dy, dx);
+    else if (dx)
+        bf16->conv(&turned, scratch.dy, (const uint16_t *)(run->turned + at->turned_at), NULL,
+                   false, at->adds[0] ? dx : NULL, dx);
 }
 
 void
-ink_bf16_run_input_back(const struct ink_run *run, const struct ink_plan_node *at, const float *dy,
-                        float *dx)
+ink_bf16_run_conv_back(const struct ink_run *run, const struct ink_plan_node *at, size_t n,
+                       float *dx)
 {
-    struct ink_conv turned = at->turned;
+    const struct scratch scratch = scratch_of(run, at);
 
-    if (at->conv.stride > 1) {
-        ink_run_strided_back(run, at, dy, dx);
-        return;
-    }
-    turned.in_channels = (int)even((size_t)turned.in_channels);
-    ink_bf16_round_spread(run, dy, at->out, ink_run_gradient_spread(at),
-                          (size_t)turned.in_channels);
-    run->kernels->bf16->conv(&turned, run->workspace->rounded,
-                             (const uint16_t *)(run->turned + at->turned_at), NULL, false,
-                             at->adds[0] ? dx : NULL, dx);
+    round_input(run, at, n, scratch.x);
+    run->kernels->bf16->zip_distance(padded_count(at),
+                                     (size_t)at->conv.stride * ink_channels_of(at->in), scratch.x,
+                                     scratch.x_pairs);
+    back_one(run, at, n, dx);
+    if (at->twin >= 0)
+        back_one(run, &run->plan->node[at->twin], n, dx);
 }
 
 /* ---- weights, once a step ---- */

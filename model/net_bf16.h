@@ -6,7 +6,8 @@
  * net_bf16: layers with weights that compute in bf16 (model/kernels/bf16.h).
  *
  * Activations and gradients stay float in the workspace; a picture is rounded
- * when a layer reads it, together with the padding that it is copied for anyway.
+ * when a layer reads it, on the way through a batch norm's line and among the
+ * padding that it is copied for anyway.
  * The parameters of a plan for training stay float too: what forward and
  * backward multiply is made of them once a step, a convolution's by
  * ink_plan_turn_convs, a dense layer's, one copy for both ways, by who steps on
@@ -34,15 +35,10 @@ void ink_bf16_plan_scratch(struct ink_plan *plan, const struct ink_plan_node *at
 
 /* As ink_run_conv and so on, without the biases' gradients. */
 void ink_bf16_run_conv(const struct ink_run *run, const struct ink_plan_node *at, float *y);
-/* A picture, rounded, among zeros in the workspace's `rounded`, each pixel `channels` numbers. */
-void ink_bf16_round_spread(const struct ink_run *run, const float *x, struct ink_shape shape,
-                           struct ink_spread to, size_t channels);
-/* The weights' gradient of one picture of a convolution; x has its padding. */
-void ink_bf16_run_weights_back(const struct ink_run *run, const struct ink_plan_node *at,
-                               const float *x, const float *dy, bool is_added);
-/* The input's gradient of one picture, if ink_bf16_is_turned. */
-void ink_bf16_run_input_back(const struct ink_run *run, const struct ink_plan_node *at,
-                             const float *dy, float *dx);
+/* Back through a convolution that is not pooled, and its twin: the gradients of weights that
+ * picture n gives, and of its input unless dx is NULL. */
+void ink_bf16_run_conv_back(const struct ink_run *run, const struct ink_plan_node *at, size_t n,
+                            float *dx);
 /* One output of a convolution from its window's input. */
 void ink_bf16_run_blank(const struct ink_run *run, const struct ink_plan_node *at,
                         const struct ink_conv *one, const float *patch, float *y);

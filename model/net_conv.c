@@ -77,12 +77,14 @@ ink_run_input_spread(const struct ink_plan_node *at)
 struct ink_spread
 ink_run_gradient_spread(const struct ink_plan_node *at)
 {
+    if (at->conv.stride > 1)
+        return ink_run_strided_spread(at);
     return (struct ink_spread){
         .height = at->in.height + at->conv.kernel_height - 1,
         .width = at->turned.in_width,
         .top = at->conv.kernel_height - 1 - at->node->pad,
         .left = at->conv.kernel_width - 1 - at->node->pad,
-        .step = at->conv.stride,
+        .step = 1,
     };
 }
 
@@ -187,13 +189,18 @@ ink_run_conv(const struct ink_run *run, const struct ink_plan_node *at, float *y
 
 /* ---- backward ---- */
 
-/* Through the relu that the way forward did too, and to the biases, of picture n: dy is changed. */
+/* Through the relu that the way forward did too, and to the biases, of picture n: its gradient is
+ * changed. */
 static void
-backward_output(const struct ink_run *run, const struct ink_plan_node *at, float *dy, size_t n)
+backward_output(const struct ink_run *run, const struct ink_plan_node *at, size_t n)
 {
     size_t pixels = ink_pixels_of(at->out), channels = ink_channels_of(at->out);
-    const float *y = ink_run_value(run, (int)(at - run->plan->node)) + n * ink_shape_count(at->out);
+    int index = (int)(at - run->plan->node);
+    const float *y = ink_run_value(run, index) + n * ink_shape_count(at->out);
+    float *dy = at->pulled < 0 ? ink_run_gradient(run, index) + n * ink_shape_count(at->out) : NULL;
 
+    if (ink_run_is_first(run, n))
+        memset(run->gradient + at->bias_at, 0, ink_panel_channels(at) * sizeof(*run->gradient));
     if (at->has_relu && at->node->has_bias)
         run->kernels->gate(pixels, channels, y, dy, run->gradient + at->bias_at);
     else if (at->has_relu)
@@ -209,12 +216,8 @@ backward_input(const struct ink_run *run, const struct ink_plan_node *at, const 
 {
     const float *turned_weights = run->turned + at->turned_at, *spread;
 
-    if (ink_bf16_is_turned(at)) {
-        ink_bf16_run_input_back(run, at, dy, dx);
-        return;
-    }
     if (at->conv.stride > 1) {
-        ink_run_strided_back(run, at, dy, dx);
+        ink_run_strided_back(run, at, dy, NULL, dx);
         return;
     }
     spread = padded_gradient(run, at, dy);
@@ -224,54 +227,40 @@ backward_input(const struct ink_run *run, const struct ink_plan_node *at, const 
         run->kernels->conv(&at->turned, spread, turned_weights, NULL, false, dx);
 }
 
-/* The gradients of a picture's weights; x has its padding. */
+/* What picture n gives to the gradients of weights, and to its input's unless dx is NULL. */
 static void
-backward_weights(const struct ink_run *run, const struct ink_plan_node *at, const float *x,
-                 const float *dy, bool is_added)
-{
-    if (at->is_bf16)
-        ink_bf16_run_weights_back(run, at, x, dy, is_added);
-    else
-        run->kernels->conv_weights(&at->conv, x, dy, is_added, run->gradient + at->weight_at);
-}
-
-/* What a twin's own outputs give, of picture n: all but its input's gradient, which is returned as
- * its output's. */
-static const float *
-backward_twin(const struct ink_run *run, const struct ink_plan_node *at, const float *x, size_t n)
-{
-    float *dy = ink_run_gradient(run, (int)(at - run->plan->node)) + n * ink_shape_count(at->out);
-    bool is_first = ink_run_is_first(run, n);
-
-    if (is_first)
-        memset(run->gradient + at->bias_at, 0, ink_panel_channels(at) * sizeof(*run->gradient));
-    backward_output(run, at, dy, n);
-    backward_weights(run, at, x + ink_run_twin_from(run, at), dy, !is_first);
-    return dy;
-}
-
-static void
-backward_conv(const struct ink_run *run, const struct ink_plan_node *at, float *dy, float *dx)
+backward_picture(const struct ink_run *run, const struct ink_plan_node *at, size_t n, float *dx)
 {
     const struct ink_plan_node *twin = at->twin < 0 ? NULL : &run->plan->node[at->twin];
+    const float *dy = ink_norm_gradient(run, at, n), *x = ink_run_padded_input(run, at, n);
+    const float *twin_dy = twin ? ink_norm_gradient(run, twin, n) : NULL; /* never pulled */
+    bool is_added = !ink_run_is_first(run, n);
 
-    if (ink_run_is_first(run, 0))
-        memset(run->gradient + at->bias_at, 0, ink_panel_channels(at) * sizeof(*run->gradient));
+    run->kernels->conv_weights(&at->conv, x, dy, is_added, run->gradient + at->weight_at);
+    if (twin)
+        run->kernels->conv_weights(&twin->conv, x + ink_run_twin_from(run, twin), twin_dy, is_added,
+                                   run->gradient + twin->weight_at);
+    if (dx)
+        backward_input(run, at, dy, dx);
+    if (dx && twin)
+        backward_input(run, twin, twin_dy, dx);
+}
+
+static void
+backward_conv(const struct ink_run *run, const struct ink_plan_node *at, float *dx)
+{
     for (size_t n = 0; n < (size_t)run->count && !ink_run_is_cancelled(run); n++) {
-        const float *from, *x, *twin_from = NULL;
+        float *to = dx ? dx + n * ink_shape_count(at->in) : NULL;
 
-        backward_output(run, at, dy + n * ink_shape_count(at->out), n);
-        from = ink_norm_gradient(run, at, n);
-        x = ink_run_padded_input(run, at, n);
-        backward_weights(run, at, x, from, !ink_run_is_first(run, n));
-        if (twin)
-            twin_from = backward_twin(run, twin, x, n);
-        if (!dx)
-            continue;
-        backward_input(run, at, from, dx + n * ink_shape_count(at->in));
-        if (twin)
-            backward_input(run, twin, twin_from, dx + n * ink_shape_count(at->in));
-        ink_norm_wrote_back(run, at, n);
+        backward_output(run, at, n);
+        if (at->twin >= 0)
+            backward_output(run, &run->plan->node[at->twin], n);
+        if (at->is_bf16)
+            ink_bf16_run_conv_back(run, at, n, to);
+        else
+            backward_picture(run, at, n, to);
+        if (dx)
+            ink_norm_wrote_back(run, at, n);
     }
 }
 
@@ -332,5 +321,5 @@ ink_run_conv_back(const struct ink_run *run, const struct ink_plan_node *at, flo
     if (at->pooled >= 0)
         backward_pooled(run, at, dy, dx);
     else
-        backward_conv(run, at, dy, dx);
+        backward_conv(run, at, dx);
 }

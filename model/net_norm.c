@@ -335,27 +335,45 @@ take_sums(const struct ink_run *run, const struct ink_plan_node *at, const struc
     }
 }
 
-/* The input's gradient of picture n, from the output's. */
-static void
-draw_back(const struct ink_run *run, const struct ink_plan_node *at, const float *dy, size_t n,
-          float *dx)
+/* How the input's gradient of picture n is made from the output's. */
+static struct ink_norm_back
+back_of(const struct ink_run *run, const struct ink_plan_node *at, const float *dy, size_t n)
 {
     const struct group group = group_of_picture(run, at, n);
-    const float *x = ink_run_value(run, at->node->input[0]) + n * ink_shape_count(at->in);
+    size_t from = n * ink_shape_count(at->in);
 
-    run->kernels->norm_backward(&group.norm, group.pixels, x, dy, group.line, dx);
+    return (struct ink_norm_back){
+        .norm = group.norm,
+        .x = ink_run_value(run, at->node->input[0]) + from,
+        .dy = dy + from,
+        .abc = group.line,
+    };
+}
+
+static void
+draw_back(const struct ink_run *run, const struct ink_norm_back *back, size_t pixels, float *dx)
+{
+    run->kernels->norm_backward(&back->norm, pixels, back->x, back->dy, back->abc, dx);
+}
+
+bool
+ink_norm_back(const struct ink_run *run, const struct ink_plan_node *at, size_t n,
+              struct ink_norm_back *out_back)
+{
+    if (at->pulled < 0)
+        return false;
+    *out_back = back_of(run, &run->plan->node[at->pulled], ink_run_gradient(run, at->pulled), n);
+    return true;
 }
 
 const float *
 ink_norm_gradient(const struct ink_run *run, const struct ink_plan_node *at, size_t n)
 {
-    int index = (int)(at - run->plan->node);
-    size_t from = n * ink_shape_count(at->kept);
+    struct ink_norm_back back;
 
-    if (at->pulled < 0)
-        return ink_run_gradient(run, index) + from;
-    draw_back(run, &run->plan->node[at->pulled], ink_run_gradient(run, at->pulled) + from, n,
-              run->workspace->pulled);
+    if (!ink_norm_back(run, at, n, &back))
+        return ink_run_gradient(run, (int)(at - run->plan->node)) + n * ink_shape_count(at->kept);
+    draw_back(run, &back, ink_pixels_of(at->out), run->workspace->pulled);
     return run->workspace->pulled;
 }
 
@@ -374,11 +392,12 @@ ink_run_norm_back(const struct ink_run *run, const struct ink_plan_node *at, con
             sum_picture(run, at, &group, dy + n * each, n);
         take_sums(run, at, &group);
     }
-    for (size_t n = 0; n < (size_t)run->count && dx && !at->is_late; n++)
-        if (at->adds[0]) {
-            draw_back(run, at, dy + n * each, n, run->workspace->extra);
+    for (size_t n = 0; n < (size_t)run->count && dx && !at->is_late; n++) {
+        const struct ink_norm_back back = back_of(run, at, dy, n);
+
+        draw_back(run, &back, ink_pixels_of(at->out),
+                  at->adds[0] ? run->workspace->extra : dx + n * each);
+        if (at->adds[0])
             run->kernels->add(each, run->workspace->extra, dx + n * each);
-        } else {
-            draw_back(run, at, dy + n * each, n, dx + n * each);
-        }
+    }
 }

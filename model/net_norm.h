@@ -34,6 +34,15 @@ bool ink_norm_line(const struct ink_run *run, const struct ink_plan_node *at, si
  * norm behind. */
 void ink_norm_wrote(const struct ink_run *run, const struct ink_plan_node *at, size_t n);
 
+/* The line that makes the gradient of picture n of a node's output, for who draws it himself: as
+ * ink_kernels' norm_backward wants it. False: it is stored. */
+struct ink_norm_back {
+    struct ink_norm norm;
+    const float *x, *dy, *abc;
+};
+bool ink_norm_back(const struct ink_run *run, const struct ink_plan_node *at, size_t n,
+                   struct ink_norm_back *out_back);
+
 /* The gradient of picture n of a node's output; if a batch norm behind has not stored it, in
  * workspace->pulled until the next call. */
 const float *ink_norm_gradient(const struct ink_run *run, const struct ink_plan_node *at, size_t n);

@@ -160,9 +160,10 @@ void ink_run_again(const struct ink_run *run);
 void ink_run_forward(const struct ink_run *run, int index);
 void ink_run_backward(const struct ink_run *run, int index);
 
-/* A convolution with a stride: one picture's dx from its dy. */
+/* A convolution with a stride: one picture's dx from its dy, or from that rounded among zeros. */
 void ink_run_strided_back(const struct ink_run *run, const struct ink_plan_node *at,
-                          const float *dy, float *dx);
+                          const float *dy, const uint16_t *rounded, float *dx);
+struct ink_spread ink_run_strided_spread(const struct ink_plan_node *at);
 
 /* The part of a strided convolution's way back that gives each stride-th pixel, both ways, its
  * gradient: a convolution of stride 1 of the output's gradient among zeros. */

@@ -107,8 +107,8 @@ ink_plan_strided_size(const struct ink_plan_node *at)
     return height * width * ink_channels_of(at->out) + INK_KERNEL_SLACK + ink_shape_count(at->in);
 }
 
-static struct ink_spread
-spread_of(const struct ink_plan_node *at)
+struct ink_spread
+ink_run_strided_spread(const struct ink_plan_node *at)
 {
     return (struct ink_spread){
         .height = at->out.height + zeros_around(at, at->conv.kernel_height),
@@ -123,7 +123,7 @@ spread_of(const struct ink_plan_node *at)
 static const float *
 surrounded(const struct ink_run *run, const struct ink_plan_node *at, const float *dy)
 {
-    struct ink_spread to = spread_of(at);
+    struct ink_spread to = ink_run_strided_spread(at);
     size_t height = (size_t)to.height, width = (size_t)to.width;
     size_t channels = ink_channels_of(at->out), row = (size_t)at->out.width * channels;
     size_t top = (size_t)to.top, left = (size_t)to.left;
@@ -140,7 +140,7 @@ surrounded(const struct ink_run *run, const struct ink_plan_node *at, const floa
 /* One phase, in the precision of the layer. */
 static void
 phase_back(const struct ink_run *run, const struct ink_plan_node *at, struct ink_phase *phase,
-           const float *dy, float *dx)
+           const float *dy, const uint16_t *rounded, float *dx)
 {
     size_t panels = ((size_t)at->in.channels + INK_PANEL - 1) / INK_PANEL;
     size_t outs = ink_channels_of(at->out), stride = (size_t)at->conv.stride;
@@ -149,7 +149,7 @@ phase_back(const struct ink_run *run, const struct ink_plan_node *at, struct ink
                              stride * ink_channels_of(at->in) * (size_t)at->in.width};
 
     dx += phase->to * ink_channels_of(at->in);
-    if (!at->is_bf16) {
+    if (!rounded) {
         run->kernels->conv_apart(&phase->conv, dy + phase->from * outs,
                                  weights + phase->taps_before * panels * outs * INK_PANEL,
                                  at->adds[0], dx, apart);
@@ -157,7 +157,7 @@ phase_back(const struct ink_run *run, const struct ink_plan_node *at, struct ink
     }
     outs += outs % 2;
     phase->conv.in_channels = (int)outs;
-    run->kernels->bf16->conv_apart(&phase->conv, run->workspace->rounded + phase->from * outs,
+    run->kernels->bf16->conv_apart(&phase->conv, rounded + phase->from * outs,
                                    (const uint16_t *)weights +
                                        phase->taps_before * panels * outs * INK_PANEL,
                                    at->adds[0], dx, apart);
@@ -165,14 +165,11 @@ phase_back(const struct ink_run *run, const struct ink_plan_node *at, struct ink
 
 void
 ink_run_strided_back(const struct ink_run *run, const struct ink_plan_node *at, const float *dy,
-                     float *dx)
+                     const uint16_t *rounded, float *dx)
 {
-    size_t outs = ink_channels_of(at->out);
     int stride = at->conv.stride;
 
-    if (at->is_bf16)
-        ink_bf16_round_spread(run, dy, at->out, spread_of(at), outs + outs % 2);
-    else
+    if (!rounded)
         dy = surrounded(run, at, dy);
     for (int i = 0; i < stride * stride; i++) {
         struct ink_phase phase;
@@ -182,6 +179,6 @@ ink_run_strided_back(const struct ink_run *run, const struct ink_plan_node *at, 
             (at->conv.kernel_height < stride || at->conv.kernel_width < stride))
             memset(dx, 0, ink_shape_count(at->in) * sizeof(*dx)); /* some pixels meet no tap */
         if (!phase.is_empty)
-            phase_back(run, at, &phase, dy, dx);
+            phase_back(run, at, &phase, dy, rounded, dx);
     }
 }

@@ -34,6 +34,7 @@
 #include <string.h>
 
 struct ink_conv;
+struct ink_norm;
 struct ink_dense;
 struct ink_soon;
 struct ink_span;
@@ -44,8 +45,14 @@ struct ink_bf16 {
     void (*round)(size_t count, const float *x, uint16_t *y);
     /* x [rows][count] to y [ceil(rows/2)][count][2] */
     void (*pair_rows)(size_t rows, size_t count, const float *x, uint16_t *y);
+    /* The same of bf16 numbers, rows `step` apart. */
+    void (*zip_rows)(size_t rows, size_t count, size_t step, const uint16_t *x, uint16_t *y);
     /* y[i][2] = x[i], x[i + distance], or 0 from `count` on */
-    void (*pair_distance)(size_t count, size_t distance, const float *x, uint16_t *y);
+    void (*zip_distance)(size_t count, size_t distance, const uint16_t *x, uint16_t *y);
+    /* What ink_kernels' norm and norm_backward give, rounded. */
+    void (*norm)(const struct ink_norm *norm, size_t pixels, const float *x, uint16_t *y);
+    void (*norm_backward)(const struct ink_norm *norm, size_t pixels, const float *x,
+                          const float *dy, const float *abc, uint16_t *dx);
     /* y[OH][OW][O] = act(w * x + bias), or act(start + w * x): then bias is not read.
      * bias [panels][16] or NULL; start [OH][OW][O], may be y, or NULL. */
     void (*conv)(const struct ink_conv *conv, const uint16_t *x, const uint16_t *w,

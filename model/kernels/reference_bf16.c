@@ -29,12 +29,62 @@ pair_rows(size_t rows, size_t count, const float *x, uint16_t *y)
         }
 }
 
+extern const struct ink_kernels ink_kernels_reference;
+
 static void
-pair_distance(size_t count, size_t distance, const float *x, uint16_t *y)
+zip_rows(size_t rows, size_t count, size_t step, const uint16_t *x, uint16_t *y)
+{
+    for (size_t row = 0; row < rows; row++)
+        for (size_t i = 0; i < count; i++) {
+            y[(row / 2 * count + i) * 2 + row % 2] = x[row * step + i];
+            if (row + 1 == rows && row % 2 == 0)
+                y[(row / 2 * count + i) * 2 + 1] = 0;
+        }
+}
+
+static void
+zip_distance(size_t count, size_t distance, const uint16_t *x, uint16_t *y)
 {
     for (size_t i = 0; i < count; i++) {
-        y[2 * i] = ink_bf16_of(x[i]);
-        y[2 * i + 1] = i + distance < count ? ink_bf16_of(x[i + distance]) : 0;
+        y[2 * i] = x[i];
+        y[2 * i + 1] = i + distance < count ? x[i + distance] : 0;
+    }
+}
+
+/* Number by number through the float kernels, so that no more than the rounding is ours. */
+static void
+norm(const struct ink_norm *form, size_t pixels, const float *x, uint16_t *y)
+{
+    for (size_t i = 0; i < pixels * form->channels; i++) {
+        size_t c = i % form->channels;
+        struct ink_norm one = *form;
+        float value;
+
+        one.channels = 1;
+        one.scale += c;
+        one.shift += c;
+        ink_kernels_reference.norm(&one, 1, x + i, &value);
+        y[i] = ink_bf16_of(value);
+    }
+}
+
+static void
+norm_backward(const struct ink_norm *form, size_t pixels, const float *x, const float *dy,
+              const float *abc, uint16_t *dx)
+{
+    size_t channels = form->channels;
+
+    for (size_t i = 0; i < pixels * channels; i++) {
+        size_t c = i % channels;
+        const float line[3] = {abc[c], abc[channels + c], abc[2 * channels + c]};
+        struct ink_norm one = *form;
+        float value;
+
+        one.channels = 1;
+        one.scale += c;
+        one.shift += c;
+        ink_kernels_reference.norm_backward(&one, 1, x + i, dy + i, line, &value);
+        dx[i] = ink_bf16_of(value);
     }
 }
 
@@ -181,7 +231,10 @@ extern const struct ink_bf16 ink_bf16_reference;
 const struct ink_bf16 ink_bf16_reference = {
     .round = round_numbers,
     .pair_rows = pair_rows,
-    .pair_distance = pair_distance,
+    .zip_rows = zip_rows,
+    .zip_distance = zip_distance,
+    .norm = norm,
+    .norm_backward = norm_backward,
     .conv = conv,
     .conv_apart = conv_apart,
     .conv_pooled = conv_pooled,

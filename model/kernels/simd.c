@@ -354,7 +354,7 @@ norm_backward(const struct ink_norm *norm, size_t pixels, const float *x, const 
             bool is_cut = norm->is_relu && !(x[i] * norm->scale[c] + norm->shift[c] > 0);
 
             dx[i] =
-                (is_cut ? 0 : dy[i]) * abc[c] + x[i] * abc[channels + c] + abc[2 * channels + c];
+                (is_cut ? 0 : dy[i]) * abc[c] + (x[i] * abc[channels + c] + abc[2 * channels + c]);
         }
 }
 

@@ -407,125 +407,21 @@ conv_weights(const struct ink_conv *conv, const uint16_t *x, const uint16_t *dy,
     }
 }
 
-/* ---- rounding ---- */
-
-static void
-round_numbers(size_t count, const float *x, uint16_t *y)
-{
-    size_t i = 0;
-
-    for (; i + 16 <= count; i += 16)
-        _mm256_storeu_si256((__m256i *)(y + i),
-                            (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(x + i)));
-    if (i < count) {
-        __mmask16 rest = first_lanes(count - i);
-
-        _mm256_mask_storeu_epi16(y + i, rest,
-                                 (__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(rest, x + i)));
-    }
-}
-
-/* Two vectors as pairs: first in the lower halves, second in the upper. */
-ALWAYS_INLINE __m512i
-pairs_of(__m512 first, __m512 second)
-{
-    return _mm512_permutexvar_epi16(zip_halves(), (__m512i)_mm512_cvtne2ps_pbh(second, first));
-}
-
-/* y[i][2] = x[i], second[i]; second may be NULL: zeros */
-ALWAYS_INLINE void
-pair(size_t count, const float *x, const float *second, uint16_t *y)
-{
-    size_t i = 0;
-
-    for (; second && i + 16 <= count; i += 16)
-        _mm512_storeu_si512(y + 2 * i,
-                            pairs_of(_mm512_loadu_ps(x + i), _mm512_loadu_ps(second + i)));
-    for (; i < count; i += 16) {
-        __mmask16 rest = first_lanes(count - i);
-        __m512 a = _mm512_maskz_loadu_ps(rest, x + i);
-        __m512 b = second ? _mm512_maskz_loadu_ps(rest, second + i) : _mm512_setzero_ps();
-
-        _mm512_mask_storeu_epi32(y + 2 * i, rest, pairs_of(a, b));
-    }
-}
-
-static void
-pair_rows(size_t rows_left, size_t count, const float *x, uint16_t *y)
-{
-    for (; rows_left >= 2; rows_left -= 2, x += 2 * count, y += 2 * count)
-        pair(count, x, x + count, y);
-    if (rows_left)
-        pair(count, x, NULL, y);
-}
-
-static void
-pair_distance(size_t count, size_t distance, const float *x, uint16_t *y)
-{
-    size_t whole = count > distance ? count - distance : 0;
-
-    pair(whole, x, x + distance, y);
-    pair(count - whole, x + whole, NULL, y + 2 * whole);
-}
-
-/* Two blocks of `height` rows, 16 pairs each: one under the other, its left and its right half. */
-ALWAYS_INLINE void
-stack_halves(const int height, __m512i *a, __m512i *b)
-{
-    const int width = 16 / height;
-    int left[16], right[16];
-    __m512i upper = *a, lower = *b;
-
-#pragma GCC unroll 16
-    for (int i = 0; i < 16; i++) {
-        int row = i / (width / 2), column = i % (width / 2);
-
-        left[i] = row % height * width + column + (row < height ? 0 : 16);
-        right[i] = left[i] + width / 2;
-    }
-    *a = _mm512_permutex2var_epi32(upper, _mm512_loadu_si512(left), lower);
-    *b = _mm512_permutex2var_epi32(upper, _mm512_loadu_si512(right), lower);
-}
-
-static void
-turn(size_t count, const float *w, uint16_t *y)
-{
-    __m512i block[8];
-
-    for (size_t i = 0; i < 8; i++) { /* two rows of eight pairs in each */
-        __m512 zero = _mm512_setzero_ps();
-        __m512 even = 2 * i < count ? _mm512_loadu_ps(w + 2 * i * INK_PANEL) : zero;
-        __m512 odd = 2 * i + 1 < count ? _mm512_loadu_ps(w + (2 * i + 1) * INK_PANEL) : zero;
-
-        block[i] = (__m512i)_mm512_cvtne2ps_pbh(odd, even);
-    }
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++)
-        stack_halves(2, &block[2 * i], &block[2 * i + 1]);
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++)
-        stack_halves(4, &block[i / 2 * 4 + i % 2], &block[i / 2 * 4 + i % 2 + 2]);
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++)
-        stack_halves(8, &block[i], &block[i + 4]);
-        /* The columns lie in the order of reversed bits. */
-#pragma GCC unroll 8
-    for (int i = 0; i < 8; i++)
-        _mm512_storeu_si512(y + (ptrdiff_t)((i & 1) * 4 + (i & 2) + (i >> 2)) * 32, block[i]);
-}
-
 extern const struct ink_bf16 ink_bf16_avx512;
 const struct ink_bf16 ink_bf16_avx512 = {
     .is_fast = true,
-    .round = round_numbers,
-    .pair_rows = pair_rows,
-    .pair_distance = pair_distance,
+    .round = ink_bf16_round,
+    .norm = ink_bf16_norm,
+    .norm_backward = ink_bf16_norm_backward,
+    .pair_rows = ink_bf16_pair_rows,
+    .zip_rows = ink_bf16_zip_rows,
+    .zip_distance = ink_bf16_zip_distance,
     .conv = conv,
     .conv_apart = conv_apart,
     .conv_pooled = ink_bf16_conv_pooled,
     .conv_pooled_spans = ink_bf16_conv_pooled_spans,
     .conv_weights = conv_weights,
-    .turn = turn,
+    .turn = ink_bf16_turn_block,
     .dense = ink_bf16_dense,
     .dense_one = ink_bf16_dense_one,
     .dense_back = ink_bf16_dense_back,

@@ -46,6 +46,14 @@ zip_halves(void)
                             6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
 }
 
+void ink_bf16_round(size_t count, const float *x, uint16_t *y);
+void ink_bf16_norm(const struct ink_norm *norm, size_t pixels, const float *x, uint16_t *y);
+void ink_bf16_norm_backward(const struct ink_norm *norm, size_t pixels, const float *x,
+                            const float *dy, const float *abc, uint16_t *dx);
+void ink_bf16_pair_rows(size_t rows, size_t count, const float *x, uint16_t *y);
+void ink_bf16_zip_rows(size_t rows, size_t count, size_t step, const uint16_t *x, uint16_t *y);
+void ink_bf16_zip_distance(size_t count, size_t distance, const uint16_t *x, uint16_t *y);
+void ink_bf16_turn_block(size_t count, const float *w, uint16_t *y);
 void ink_bf16_dense(const struct ink_dense *form, const uint16_t *x, const uint16_t *w,
                     const float *bias, bool is_relu, float *y);
 void ink_bf16_dense_one(const struct ink_dense *form, const float *x, const uint16_t *w,

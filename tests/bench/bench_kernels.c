@@ -82,7 +82,8 @@ compute(const struct ink_kernels *kernels, const struct ink_conv *conv, struct n
     if (form == BF16_POOLED)
         bf16->conv_pooled(conv, n->x16, n->w16, NULL, true, n->y, n->place);
     if (form == BF16_PAIRED) {
-        bf16->pair_distance(n->in, (size_t)(conv->stride * conv->in_channels), n->x, n->x_pairs);
+        bf16->round(n->in, n->x, n->x16);
+        bf16->zip_distance(n->in, (size_t)(conv->stride * conv->in_channels), n->x16, n->x_pairs);
         bf16->pair_rows((size_t)(conv->out_height * conv->out_width), (size_t)conv->out_channels,
                         n->y, n->dy_pairs);
     }

@@ -300,8 +300,18 @@ TIMED(real_bf16, bf16_round, round, 1, count, (size_t count, const float *x, uin
       (count, x, y))
 TIMED(real_bf16, bf16_pair_rows, pair_rows, rows, count,
       (size_t rows, size_t count, const float *x, uint16_t *y), (rows, count, x, y))
-TIMED(real_bf16, bf16_pair_distance, pair_distance, 1, count,
-      (size_t count, size_t distance, const float *x, uint16_t *y), (count, distance, x, y))
+TIMED(real_bf16, bf16_zip_rows, zip_rows, rows, count,
+      (size_t rows, size_t count, size_t step, const uint16_t *x, uint16_t *y),
+      (rows, count, step, x, y))
+TIMED(real_bf16, bf16_zip_distance, zip_distance, 1, count,
+      (size_t count, size_t distance, const uint16_t *x, uint16_t *y), (count, distance, x, y))
+TIMED(real_bf16, bf16_norm, norm, pixels, norm->channels,
+      (const struct ink_norm *norm, size_t pixels, const float *x, uint16_t *y),
+      (norm, pixels, x, y))
+TIMED(real_bf16, bf16_norm_backward, norm_backward, pixels, norm->channels,
+      (const struct ink_norm *norm, size_t pixels, const float *x, const float *dy,
+       const float *abc, uint16_t *dx),
+      (norm, pixels, x, dy, abc, dx))
 TIMED(real_bf16, bf16_turn, turn, 1, count, (size_t count, const float *w, uint16_t *y),
       (count, w, y))
 
@@ -339,7 +349,10 @@ profile_begin(void)
         profile.bf16.conv_weights = timed_bf16_conv_weights;
         profile.bf16.round = timed_bf16_round;
         profile.bf16.pair_rows = timed_bf16_pair_rows;
-        profile.bf16.pair_distance = timed_bf16_pair_distance;
+        profile.bf16.zip_rows = timed_bf16_zip_rows;
+        profile.bf16.zip_distance = timed_bf16_zip_distance;
+        profile.bf16.norm = timed_bf16_norm;
+        profile.bf16.norm_backward = timed_bf16_norm_backward;
         profile.bf16.turn = timed_bf16_turn;
         profile.bf16.dense = timed_bf16_dense;
         profile.bf16.dense_back = timed_bf16_dense_back;

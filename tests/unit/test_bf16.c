@@ -118,7 +118,7 @@ check_copies(const struct ink_bf16 *bf16)
         for (size_t rows = 1; rows < 6; rows++) {
             size_t count = counts[i], size = rows * count, pairs = (rows + 1) / 2 * count * 2;
             float *x = noise(size);
-            uint16_t *got = halves(2 * size + 16), *want = halves(2 * size + 16);
+            uint16_t *got = halves(2 * size + 16), *want = halves(2 * size + 16), *from;
 
             for (size_t j = 0; rows == 1 && j < size; j++) {
                 uint32_t bits = (uint32_t)ink_rng_next(&rng);
@@ -132,13 +132,49 @@ check_copies(const struct ink_bf16 *bf16)
             reference->pair_rows(rows, count, x, want);
             bf16->pair_rows(rows, count, x, got);
             assert_memory_equal(got, want, (pairs + 16) * sizeof(*got));
-            reference->pair_distance(size, count, x, want);
-            bf16->pair_distance(size, count, x, got);
+            from = halves(2 * size);
+            reference->zip_distance(size, count, from, want);
+            bf16->zip_distance(size, count, from, got);
             assert_memory_equal(got, want, (2 * size + 16) * sizeof(*got));
+            reference->zip_rows(rows, count, 2 * count, from, want);
+            bf16->zip_rows(rows, count, 2 * count, from, got);
+            assert_memory_equal(got, want, (2 * size + 16) * sizeof(*got));
+            free(from);
             free(x);
             free(got);
             free(want);
         }
+}
+
+/* A batch norm's lines: what the same table's float kernels give, rounded. */
+static void
+check_norm(const struct ink_kernels *kernels)
+{
+    static const size_t shapes[][2] = {{1, 1}, {3, 5}, {7, 16}, {28, 17}, {5, 64}, {2, 130}};
+
+    for (size_t i = 0; i < 2 * sizeof(shapes) / sizeof(*shapes); i++) {
+        size_t pixels = shapes[i / 2][0], channels = shapes[i / 2][1], size = pixels * channels;
+        float *x = noise(size), *dy = noise(size), *line = noise(5 * channels), *y = noise(size);
+        uint16_t *got = halves(size + 16), *want = halves(size + 16);
+        const struct ink_norm norm = {
+            .channels = channels, .scale = line, .shift = line + channels, .is_relu = i % 2};
+
+        memcpy(got, want, (size + 16) * sizeof(*got));
+        kernels->norm(&norm, pixels, x, y);
+        kernels->bf16->round(size, y, want);
+        kernels->bf16->norm(&norm, pixels, x, got);
+        assert_memory_equal(got, want, (size + 16) * sizeof(*got));
+        kernels->norm_backward(&norm, pixels, x, dy, line + 2 * channels, y);
+        kernels->bf16->round(size, y, want);
+        kernels->bf16->norm_backward(&norm, pixels, x, dy, line + 2 * channels, got);
+        assert_memory_equal(got, want, (size + 16) * sizeof(*got));
+        free(x);
+        free(dy);
+        free(line);
+        free(y);
+        free(got);
+        free(want);
+    }
 }
 
 static void
@@ -164,6 +200,18 @@ copies_are_the_references(void **state)
     (void)state;
     each_table(check_copies);
     each_table(check_turn);
+}
+
+static void
+norms_are_the_floats_rounded(void **state)
+{
+    const struct ink_kernels *all[INK_KERNELS_MAX];
+    size_t count = ink_kernels_list(all);
+
+    (void)state;
+    for (size_t i = 0; i < count; i++)
+        if (all[i]->bf16)
+            check_norm(all[i]);
 }
 
 /* ---- convolutions ---- */
@@ -216,7 +264,7 @@ numbers_init(struct numbers *n, const struct ink_conv *conv)
     reference->round(n->in, n->x, n->x16);
     for (size_t i = 0; i < panels * (size_t)conv->kernel_height; i++)
         reference->pair_rows(run, 16, n->w + i * run * 16, n->w16 + i * pairs * 32);
-    reference->pair_distance(n->in, (size_t)(conv->stride * conv->in_channels), n->x, n->x_pairs);
+    reference->zip_distance(n->in, (size_t)(conv->stride * conv->in_channels), n->x16, n->x_pairs);
     for (int i = 0; i < conv->out_height; i++)
         reference->pair_rows((size_t)conv->out_width, n->outs,
                              n->y + (size_t)(i * conv->out_width) * n->outs,
@@ -475,9 +523,13 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rounding_is_to_nearest_even), cmocka_unit_test(copies_are_the_references),
-        cmocka_unit_test(convolutions_agree),          cmocka_unit_test(one_picture_agrees),
-        cmocka_unit_test(rows_hold_all_weights),       cmocka_unit_test(floats_agree),
+        cmocka_unit_test(rounding_is_to_nearest_even),
+        cmocka_unit_test(copies_are_the_references),
+        cmocka_unit_test(norms_are_the_floats_rounded),
+        cmocka_unit_test(convolutions_agree),
+        cmocka_unit_test(one_picture_agrees),
+        cmocka_unit_test(rows_hold_all_weights),
+        cmocka_unit_test(floats_agree),
     };
 
     ink_rng_init(&rng, 16, 0);
