@@ -8,18 +8,41 @@
 #define TEXT_(a) #a
 #define TEXT(a)  TEXT_(a)
 
+/*
+ * Sums over pixels keep a vector of channels in registers and walk down the
+ * picture: CHAINS pixels at a time, each in a sum of its own, because an
+ * addition takes as long as some can be started in.
+ */
+enum { CHAINS = 4 };
+
+ALWAYS_INLINE vec
+join_chains(const vec sum[static CHAINS])
+{
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+ALWAYS_INLINE vec
+sum_down(size_t pixels, size_t channels, const float *x)
+{
+    vec sum[CHAINS] = {{0}};
+    size_t i = 0;
+
+    for (; i + CHAINS <= pixels; i += CHAINS, x += CHAINS * channels)
+#pragma GCC unroll 4
+        for (size_t k = 0; k < CHAINS; k++)
+            sum[k] += load(x + k * channels);
+    for (; i < pixels; i++, x += channels)
+        sum[0] += load(x);
+    return join_chains(sum);
+}
+
 static void
 sum_pixels(size_t pixels, size_t channels, const float *restrict x, float *restrict out)
 {
     size_t c = 0;
 
-    for (; c + LANES <= channels; c += LANES) {
-        vec sum = load(out + c);
-
-        for (size_t i = 0; i < pixels; i++)
-            sum += load(x + i * channels + c);
-        store(out + c, sum);
-    }
+    for (; c + LANES <= channels; c += LANES)
+        store(out + c, load(out + c) + sum_down(pixels, channels, x + c));
     for (; c < channels; c++)
         for (size_t i = 0; i < pixels; i++)
             out[c] += x[i * channels + c];
@@ -242,7 +265,21 @@ avgpool_backward(const struct ink_pool_form *form, const float *dy, float *dx)
         }
 }
 
-/* Sums over pixels keep a vector of channels in a register and walk down the picture. */
+ALWAYS_INLINE vec
+squares_down(size_t pixels, size_t channels, const float *x, vec mean)
+{
+    vec sum[CHAINS] = {{0}};
+    size_t i = 0;
+
+    for (; i + CHAINS <= pixels; i += CHAINS, x += CHAINS * channels)
+#pragma GCC unroll 4
+        for (size_t k = 0; k < CHAINS; k++)
+            sum[k] += (load(x + k * channels) - mean) * (load(x + k * channels) - mean);
+    for (; i < pixels; i++, x += channels)
+        sum[0] += (load(x) - mean) * (load(x) - mean);
+    return join_chains(sum);
+}
+
 static void
 moments(size_t pixels, size_t channels, const float *x, float *mean, float *squares)
 {
@@ -250,18 +287,10 @@ moments(size_t pixels, size_t channels, const float *x, float *mean, float *squa
     size_t c = 0;
 
     for (; c + LANES <= channels; c += LANES) {
-        vec sum = {0}, square = {0};
+        vec middle = sum_down(pixels, channels, x + c) * share;
 
-        for (size_t i = 0; i < pixels; i++)
-            sum += load(x + i * channels + c);
-        sum *= share;
-        for (size_t i = 0; i < pixels; i++) {
-            vec distance = load(x + i * channels + c) - sum;
-
-            square += distance * distance;
-        }
-        store(mean + c, sum);
-        store(squares + c, square);
+        store(mean + c, middle);
+        store(squares + c, squares_down(pixels, channels, x + c, middle));
     }
     for (; c < channels; c++) {
         mean[c] = squares[c] = 0;
@@ -302,25 +331,46 @@ passing(bool is_relu, vec dy, vec line)
     return is_relu ? (vec)((mask)dy & (line > 0)) : dy;
 }
 
+/* A vector of channels from c on. */
+ALWAYS_INLINE void
+norm_sums_down(const struct ink_norm *norm, size_t pixels, size_t c, const float *x,
+               const float *dy, float *sums)
+{
+    const bool is_relu = norm->is_relu;
+    vec mean = load(norm->mean + c), scale = load(norm->scale + c), shift = load(norm->shift + c);
+    vec sum_dy[CHAINS] = {{0}}, sum_dyx[CHAINS] = {{0}};
+    size_t channels = norm->channels, i = 0;
+
+    for (; i + CHAINS <= pixels; i += CHAINS)
+#pragma GCC unroll 4
+        for (size_t k = 0; k < CHAINS; k++) {
+            size_t at = (i + k) * channels + c;
+            vec value = load(x + at);
+            vec gradient = passing(is_relu, load(dy + at), value * scale + shift);
+
+            sum_dy[k] += gradient;
+            sum_dyx[k] += gradient * (value - mean);
+        }
+    for (; i < pixels; i++) {
+        size_t at = i * channels + c;
+        vec value = load(x + at);
+        vec gradient = passing(is_relu, load(dy + at), value * scale + shift);
+
+        sum_dy[0] += gradient;
+        sum_dyx[0] += gradient * (value - mean);
+    }
+    store(sums + c, load(sums + c) + join_chains(sum_dy));
+    store(sums + channels + c,
+          load(sums + channels + c) + join_chains(sum_dyx) * load(norm->inverse + c));
+}
+
 static void
 norm_sums(const struct ink_norm *norm, size_t pixels, const float *x, const float *dy, float *sums)
 {
     size_t channels = norm->channels, c = 0;
 
-    for (; c + LANES <= channels; c += LANES) {
-        vec mean = load(norm->mean + c), scale = load(norm->scale + c);
-        vec shift = load(norm->shift + c), sum_dy = {0}, sum_dyx = {0};
-
-        for (size_t i = 0; i < pixels; i++) {
-            vec value = load(x + i * channels + c), gradient = load(dy + i * channels + c);
-
-            gradient = passing(norm->is_relu, gradient, value * scale + shift);
-            sum_dy += gradient;
-            sum_dyx += gradient * (value - mean);
-        }
-        store(sums + c, load(sums + c) + sum_dy);
-        store(sums + channels + c, load(sums + channels + c) + sum_dyx * load(norm->inverse + c));
-    }
+    for (; c + LANES <= channels; c += LANES)
+        norm_sums_down(norm, pixels, c, x, dy, sums);
     for (; c < channels; c++)
         for (size_t i = 0; i < pixels; i++) {
             float value = x[i * channels + c], gradient = dy[i * channels + c];

@@ -387,6 +387,7 @@ the_rest_agrees(void **state)
             check_elements(all[i], reference, sizes[j]);
             check_steps(all[i], reference, sizes[j]);
             check_norms(all[i], reference, sizes[j], 7);
+            check_norms(all[i], reference, sizes[j], 48);
             check_norms(all[i], reference, 49, sizes[j]);
         }
 }
