@@ -321,34 +321,6 @@ take(size_t *block_size, size_t size)
     return *block_size - size;
 }
 
-static void
-plan_memory(struct ink_plan *plan, int index)
-{
-    struct ink_plan_node *at = &plan->node[index], *in = &plan->node[at->node->input[0]];
-    size_t size = panels(ink_shape_count(at->kept));
-    bool has_places = at->node->op == INK_OP_MAXPOOL || at->node->op == INK_OP_DROPOUT ||
-                      (at->pooled >= 0 && plan->use == INK_USE_TRAIN);
-
-    if (has_places && !at->is_pooled_away)
-        at->place_at = take(&plan->place_size, size);
-    if (at->is_alias || at->is_in_place) {
-        at->value_at = in->value_at;
-        at->gradient_at = in->gradient_at;
-        at->value_brief = in->value_brief;
-        at->is_gradient_brief = in->is_gradient_brief;
-        return;
-    }
-    if (at->is_line)
-        at->value_at = in->value_at;
-    else if (at->sum < 0 && at->value_brief > 0)
-        at->value_at = take(&plan->brief_size, (size_t)at->value_brief * size);
-    else if (at->sum < 0)
-        at->value_at = take(&plan->value_size, size);
-    if (plan->use == INK_USE_TRAIN && at->needs_gradient && at->pulled < 0 && at->lent < 0)
-        at->gradient_at =
-            take(at->is_gradient_brief ? &plan->brief_size : &plan->gradient_size, size);
-}
-
 /* ---- where parameters are ---- */
 
 /* Weights that are made once a step; size: for the way back, in floats. */
@@ -489,20 +461,7 @@ ink_plan_create(const struct ink_arch *arch, enum ink_use use, enum ink_precisio
     plan_adding(plan);
     ink_plan_sums(plan);
     ink_plan_head(plan);
-    for (int i = 0; i < plan->node_count; i++)
-        plan_memory(plan, i);
-    for (int i = plan->node_count - 1; i > 0; i--) { /* an add is behind its inputs */
-        struct ink_plan_node *at = &plan->node[i];
-
-        if (at->sum >= 0) {
-            at->value_at = plan->node[at->sum].value_at;
-            at->value_brief = plan->node[at->sum].value_brief;
-        }
-        if (at->lent >= 0) {
-            at->gradient_at = plan->node[at->lent].gradient_at;
-            at->is_gradient_brief = plan->node[at->lent].is_gradient_brief;
-        }
-    }
+    ink_plan_memory(plan);
     for (int i = 0; i < plan->node_count && plan->use == INK_USE_TRAIN; i++)
         if (plan->node[i].pooled >= 0)
             plan->node[i].own_at =
@@ -575,7 +534,7 @@ ink_norm_group_of(int count, int groups, int picture)
 enum ink_status
 ink_plan_check_batch(const struct ink_plan *plan, int pictures, struct ink_err *err)
 {
-    size_t each = plan->value_size + plan->gradient_size + plan->extra_size + plan->place_size / 4;
+    size_t each = plan->value_size + plan->extra_size + plan->place_size / 4;
     size_t most = INK_LIMIT_BATCH_NUMBERS / each;
 
     if ((size_t)pictures <= most)
@@ -593,11 +552,10 @@ ink_workspace_init(struct ink_workspace *workspace, const struct ink_plan *plan,
 {
     size_t pictures = (size_t)capacity, at = 0;
     size_t groups = (size_t)ink_norm_groups(capacity);
-    size_t value = 0, gradient, extra, padded, blank, pooled, dense, rounded, moments, lined;
+    size_t value = 0, extra, padded, blank, pooled, dense, rounded, moments, lined;
     size_t pulled, brief, statistics, tiles;
 
-    gradient = at += plan->value_size * pictures + INK_KERNEL_SLACK;
-    extra = at += plan->gradient_size * pictures + INK_KERNEL_SLACK;
+    extra = at += plan->value_size * pictures + INK_KERNEL_SLACK;
     padded = at += plan->extra_size * pictures + INK_KERNEL_SLACK;
     tiles = at += panels(plan->padded_size) + INK_KERNEL_SLACK;
     blank = at += plan->tiles_size + INK_KERNEL_SLACK;
@@ -621,7 +579,6 @@ ink_workspace_init(struct ink_workspace *workspace, const struct ink_plan *plan,
         return ink_fail(err, INK_NOMEM, "no memory for the activations of %d pictures", capacity);
     }
     workspace->value = workspace->block + value;
-    workspace->gradient = workspace->block + gradient;
     workspace->extra = workspace->block + extra;
     workspace->padded = workspace->block + padded;
     workspace->tiles = workspace->block + tiles;
@@ -668,7 +625,7 @@ ink_net_gradient(const struct ink_plan *plan, const struct ink_workspace *worksp
     assert(at->needs_gradient);
     if (at->is_gradient_brief)
         return workspace->brief + at->gradient_at;
-    return workspace->gradient + at->gradient_at * (size_t)workspace->capacity +
+    return workspace->value + at->gradient_at * (size_t)workspace->capacity +
            (size_t)picture * ink_shape_count(at->kept);
 }
 

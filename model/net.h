@@ -121,8 +121,7 @@ struct ink_plan {
     size_t share_size;     /* of them: not the weights of dense layers, which are the last */
     size_t statistic_size; /* floats behind them: running statistics */
     size_t turned_size;    /* floats */
-    size_t value_size;     /* floats a picture */
-    size_t gradient_size;  /* floats a picture */
+    size_t value_size;     /* floats a picture: values and gradients */
     size_t extra_size;     /* floats a picture: a gradient on its way to be added */
     size_t place_size;     /* bytes a picture */
     size_t moment_size;    /* floats */
@@ -146,11 +145,11 @@ struct ink_plan {
 /* Numbers of one user of a plan. */
 struct ink_workspace {
     int capacity;
-    int count;               /* pictures of the last forward */
-    int group_count;         /* batch norm's groups among them; the owner's choice, 0 = as many as
-                                ink_norm_groups says */
-    float *block;            /* what the pointers below point into */
-    float *value, *gradient; /* [..][capacity][...], node by node */
+    int count;       /* pictures of the last forward */
+    int group_count; /* batch norm's groups among them; the owner's choice, 0 = as many as
+                        ink_norm_groups says */
+    float *block;    /* what the pointers below point into */
+    float *value;    /* [..][capacity][...], node by node, gradients among them */
     float *extra, *padded;
     float *tiles;      /* inputs and outputs of tiles */
     float *blank;      /* what nodes are where nothing is drawn, and a window of it */
@@ -236,7 +235,7 @@ void ink_net_forward(const struct ink_plan *plan, const struct ink_kernels *kern
 /*
  * From the scores' gradient (in ink_net_gradient of the last node) to those of
  * all parameters but dense weights. INK_USE_TRAIN only, after forward of the
- * same pictures.
+ * same pictures; once, since gradients are written over values.
  *
  *   out_gradient   [plan->share_size] as the parameters lie in block; overwritten
  */

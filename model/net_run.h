@@ -119,6 +119,9 @@ void ink_tiles_pack(const struct ink_plan_node *at, float *block);
 /* All pictures of a conv, with its pool; false, and nothing done, where tiles do not pay. */
 bool ink_tiles_run(const struct ink_run *run, const struct ink_plan_node *at);
 
+/* Where values and gradients are (net_memory.c), with all else planned. */
+void ink_plan_memory(struct ink_plan *plan);
+
 /* The gradients of a conv's or dense layer's biases: zero where it has none. */
 void ink_run_bias_back(const struct ink_run *run, const struct ink_plan_node *at, const float *dy);
 

@@ -155,18 +155,29 @@ inked_share(const struct bench *bench, int index)
     return inked / ((double)at->kept.height * at->kept.width * bench->pictures);
 }
 
-/* The share of a pooled convolution's outputs that have a gradient. */
+/* A run's outputs of a pooled convolution that have a gradient: while it is there. */
 static double
-live_share(const struct bench *bench, int index)
+count_live(const struct ink_run *run, int index)
 {
-    const struct ink_plan_node *at = &bench->plan->node[index];
-    size_t count = ink_shape_count(at->kept) * (size_t)bench->pictures, live = 0;
-    const float *gradient = ink_run_gradient(&bench->run, index);
-    const uint8_t *place = ink_run_places(&bench->run, at);
+    const struct ink_plan_node *at = &run->plan->node[index];
+    size_t count = ink_shape_count(at->kept) * (size_t)run->count, live = 0;
 
+    if (at->pooled < 0 || !at->needs_gradient)
+        return 0;
     for (size_t i = 0; i < count; i++)
-        live += gradient[i] != 0 && place[i] != INK_POOLED_DEAD;
-    return (double)live / ((double)ink_shape_count(at->out) * bench->pictures);
+        live +=
+            ink_run_gradient(run, index)[i] != 0 && ink_run_places(run, at)[i] != INK_POOLED_DEAD;
+    return (double)live;
+}
+
+static void
+run_node_back(struct bench *bench, const struct ink_run *run, int index,
+              double us[static INK_ARCH_NODE_MAX])
+{
+    double outputs = (double)ink_shape_count(bench->plan->node[index].out) * bench->pictures;
+
+    bench->live[index] += count_live(run, index) / outputs;
+    run_node(run, index, ink_run_backward, us);
 }
 
 static void
@@ -181,8 +192,9 @@ run_backward(struct bench *bench)
         ink_softmax(ink_net_value(bench->plan, &bench->workspace, last, n), gradient);
         gradient[bench->labels[n]] -= 1;
     }
+    memset(bench->live, 0, sizeof(bench->live));
     for (int i = last; i >= bench->plan->head_end; i--)
-        run_node(&bench->run, i, ink_run_backward, us);
+        run_node_back(bench, &bench->run, i, us);
     for (int n = 0; n < bench->pictures; n++) {
         const struct ink_run one = ink_run_one(&bench->run, n);
 
@@ -190,11 +202,8 @@ run_backward(struct bench *bench)
             if (bench->plan->node[i].is_again)
                 run_node(&one, i, ink_run_forward, us);
         for (int i = bench->plan->head_end - 1; i > 0; i--)
-            run_node(&one, i, ink_run_backward, us);
+            run_node_back(bench, &one, i, us);
     }
-    for (int i = last; i > 0; i--)
-        if (bench->plan->node[i].pooled >= 0)
-            bench->live[i] = live_share(bench, i);
     keep_least(bench, us, bench->backward);
 }
 

@@ -500,6 +500,71 @@ batch_norm_answers_with_its_statistics(void **state)
     bench_fini(&bench);
 }
 
+/* A plan that gives each gradient memory of its own. */
+static void
+set_apart(struct ink_plan *plan)
+{
+    size_t behind = plan->value_size;
+
+    for (int i = 0; i < plan->node_count; i++) {
+        struct ink_plan_node *at = &plan->node[i];
+
+        if (at->is_alias || at->is_in_place || at->lent >= 0 || at->is_gradient_brief)
+            continue;
+        at->gradient_at = behind;
+        behind += (ink_shape_count(at->kept) + INK_PANEL - 1) / INK_PANEL * INK_PANEL;
+    }
+    for (int i = plan->node_count - 1; i > 0; i--)
+        if (plan->node[i].lent >= 0)
+            plan->node[i].gradient_at = plan->node[plan->node[i].lent].gradient_at;
+    for (int i = 1; i < plan->node_count; i++)
+        if (plan->node[i].is_alias || plan->node[i].is_in_place)
+            plan->node[i].gradient_at = plan->node[plan->node[i].node->input[0]].gradient_at;
+    plan->value_size = behind;
+}
+
+static void
+check_apart(const char *name, const char *text)
+{
+    struct bench shared, apart;
+    struct ink_err err;
+
+    bench_init(&shared, text, ink_kernels());
+    bench_init(&apart, text, ink_kernels());
+    set_apart(apart.plan);
+    ink_workspace_fini(&apart.workspace);
+    assert_ok(ink_workspace_init(&apart.workspace, apart.plan, PICTURES, &err), &err);
+    memcpy(ink_net_value(apart.plan, &apart.workspace, 0, 0),
+           ink_net_value(shared.plan, &shared.workspace, 0, 0),
+           sizeof(float) * PICTURES * INK_PICTURE_SIZE);
+    for (int i = 0; i < 2; i++) { /* the second time not over zeros */
+        gradients_of(&shared);
+        gradients_of(&apart);
+        if (memcmp(shared.gradient, apart.gradient,
+                   shared.plan->parameter_size * sizeof(*shared.gradient)) != 0)
+            fail_msg("%s: a gradient lies where something else is still needed", name);
+    }
+    bench_fini(&shared);
+    bench_fini(&apart);
+}
+
+static void
+memory_is_lent_when_free(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(nets) / sizeof(*nets); i++)
+        check_apart(nets[i].name, nets[i].text);
+    for (size_t i = 0; i < ink_zoo_count(INK_ZOO_ARCH); i++) {
+        struct ink_zoo_entry entry = ink_zoo_get(INK_ZOO_ARCH, i);
+        char *text = calloc(entry.size + 1, 1);
+
+        assert_non_null(text);
+        memcpy(text, entry.text, entry.size);
+        check_apart(entry.name, text);
+        free(text);
+    }
+}
+
 static void
 batches_have_a_limit(void **state)
 {
@@ -511,8 +576,8 @@ batches_have_a_limit(void **state)
     (void)state;
     bench_init(&bench, nets[0].text, ink_kernels());
     plan = bench.plan;
-    most = (int)(INK_LIMIT_BATCH_NUMBERS / (plan->value_size + plan->gradient_size +
-                                            plan->extra_size + plan->place_size / 4));
+    most = (int)(INK_LIMIT_BATCH_NUMBERS /
+                 (plan->value_size + plan->extra_size + plan->place_size / 4));
     assert_ok(ink_plan_check_batch(plan, most, &err), &err);
     assert_fails(INK_TOOBIG, "expected at most", ink_plan_check_batch(plan, most + 1, &err), &err);
     bench_fini(&bench);
@@ -549,6 +614,7 @@ main(void)
         cmocka_unit_test(uses_give_the_same_answers),
         cmocka_unit_test(blank_margins_change_no_answer),
         cmocka_unit_test(batch_norm_answers_with_its_statistics),
+        cmocka_unit_test(memory_is_lent_when_free),
         cmocka_unit_test(batches_have_a_limit),
         cmocka_unit_test(dropout_drops_its_share),
     };
