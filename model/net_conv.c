@@ -302,10 +302,7 @@ backward_pooled(const struct ink_run *run, const struct ink_plan_node *at, const
         const uint8_t *place = ink_run_places(run, at) + from;
 
         run->kernels->pooled_weights(&at->conv, ink_run_padded_input(run, at, n), dy + from, place,
-                                     own);
-        if (at->node->has_bias)
-            run->kernels->pooled_bias(ink_pixels_of(at->kept), ink_channels_of(at->kept), dy + from,
-                                      place, bias);
+                                     own, at->node->has_bias ? bias : NULL);
         if (!dx)
             continue;
         backward_pooled_input(run, at, dy + from, place, dx + n * ink_shape_count(at->in));

@@ -183,16 +183,14 @@ struct ink_kernels {
                               const float *x, const float *w, const float *bias, bool is_relu,
                               float *y, uint8_t *place);
     /* Backward, from one picture's dy and places: own [ink_pooled_size] += the weights' gradient as
-     * the table likes to sum it (start with zeros), which gather turns into dw's panels. */
+     * the table likes to sum it (start with zeros), which gather turns into dw's panels;
+     * bias [channels] += that of the biases, or NULL. */
     void (*pooled_weights)(const struct ink_conv *conv, const float *x, const float *dy,
-                           const uint8_t *place, float *own);
+                           const uint8_t *place, float *own, float *bias);
     void (*pooled_gather)(const struct ink_conv *conv, const float *own, float *dw);
     /* dx += the input's gradient, with its padding; w [panels of I][O][KH][KW][16 of I]. */
     void (*pooled_input)(const struct ink_conv *conv, const float *dy, const uint8_t *place,
                          const float *w, float *dx);
-    /* out[channels] += the sum of the dy[windows][channels] that are not dead. */
-    void (*pooled_bias)(size_t windows, size_t channels, const float *dy, const uint8_t *place,
-                        float *out);
     /* out[channels] += the sum of x[pixels][channels] over its pixels. */
     void (*sum_pixels)(size_t pixels, size_t channels, const float *x, float *out);
 

@@ -182,9 +182,24 @@ pooled_weight(const struct ink_conv *form, const float *x, const float *dy, cons
 }
 
 static void
-pooled_weights(const struct ink_conv *form, const float *x, const float *dy, const uint8_t *place,
-               float *own)
+pooled_bias(size_t windows, size_t channels, const float *dy, const uint8_t *place, float *out)
 {
+    for (size_t c = 0; c < channels; c++) {
+        double sum = (double)out[c];
+
+        for (size_t i = 0; i < windows; i++)
+            sum += place[i * channels + c] == INK_POOLED_DEAD ? 0 : (double)dy[i * channels + c];
+        out[c] = (float)sum;
+    }
+}
+
+static void
+pooled_weights(const struct ink_conv *form, const float *x, const float *dy, const uint8_t *place,
+               float *own, float *bias)
+{
+    if (bias)
+        pooled_bias((size_t)(form->out_height / 2) * (size_t)(form->out_width / 2),
+                    (size_t)form->out_channels, dy, place, bias);
     for (int out = 0; out < form->out_channels; out++)
         for (int i = 0; i < form->kernel_height; i++)
             for (int j = 0; j < form->kernel_width; j++)
@@ -221,18 +236,6 @@ pooled_input(const struct ink_conv *form, const float *dy, const uint8_t *place,
                 dx[input_at(form, 2 * row + n / 2 + i, 2 * column + n % 2 + j, in)] +=
                     dy[at] * w[(panel * window + k) * INK_PANEL + (size_t)(in % INK_PANEL)];
             }
-    }
-}
-
-static void
-pooled_bias(size_t windows, size_t channels, const float *dy, const uint8_t *place, float *out)
-{
-    for (size_t c = 0; c < channels; c++) {
-        double sum = (double)out[c];
-
-        for (size_t i = 0; i < windows; i++)
-            sum += place[i * channels + c] == INK_POOLED_DEAD ? 0 : (double)dy[i * channels + c];
-        out[c] = (float)sum;
     }
 }
 
@@ -581,7 +584,6 @@ const struct ink_kernels ink_kernels_reference = {
     .pooled_weights = pooled_weights,
     .pooled_gather = pooled_gather,
     .pooled_input = pooled_input,
-    .pooled_bias = pooled_bias,
     .sum_pixels = sum_pixels,
     .gate = gate,
     .pixels = pixels,

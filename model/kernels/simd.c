@@ -535,7 +535,6 @@ const struct ink_kernels INK_PASTE(ink_kernels_, INK_SIMD) = {
     .pooled_weights = INK_SIMD_NAME(pooled_weights),
     .pooled_gather = INK_SIMD_NAME(pooled_gather),
     .pooled_input = INK_SIMD_NAME(pooled_input),
-    .pooled_bias = INK_SIMD_NAME(pooled_bias),
     .sum_pixels = sum_pixels,
     .gate = gate,
     .pixels = pixels,

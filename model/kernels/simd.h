@@ -37,6 +37,20 @@ typedef uint8_t bytes_in_memory __attribute__((vector_size(LANES), aligned(1), m
 typedef float vec_in_memory
     __attribute__((vector_size(LANES * sizeof(float)), aligned(sizeof(float)), may_alias));
 
+/* For __builtin_shufflevector: the numbers of two vectors in turn, in two vectors. */
+/* clang-format off */
+#if defined(__AVX512F__)
+#define LOW_HALVES  0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define HIGH_HALVES 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#elif defined(__AVX2__)
+#define LOW_HALVES  0, 8, 1, 9, 2, 10, 3, 11
+#define HIGH_HALVES 4, 12, 5, 13, 6, 14, 7, 15
+#else
+#define LOW_HALVES  0, 4, 1, 5
+#define HIGH_HALVES 2, 6, 3, 7
+#endif
+/* clang-format on */
+
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 ALWAYS_INLINE vec
@@ -171,7 +185,8 @@ bool INK_SIMD_NAME(first_pooled)(const struct ink_conv *conv, const float *x, co
 bool INK_SIMD_NAME(first_weights)(const struct ink_conv *conv, const float *x, const float *dy,
                                   bool is_added, float *dw);
 bool INK_SIMD_NAME(first_pooled_weights)(const struct ink_conv *conv, const float *x,
-                                         const float *dy, const uint8_t *place, float *dw);
+                                         const float *dy, const uint8_t *place, float *dw,
+                                         float *bias);
 
 void INK_SIMD_NAME(conv_pooled)(const struct ink_conv *conv, const float *x, const float *w,
                                 const float *bias, bool is_relu, float *y, uint8_t *place);
@@ -179,11 +194,9 @@ void INK_SIMD_NAME(conv_pooled_spans)(const struct ink_conv *conv, const struct 
                                       const float *x, const float *w, const float *bias,
                                       bool is_relu, float *y, uint8_t *place);
 void INK_SIMD_NAME(pooled_weights)(const struct ink_conv *conv, const float *x, const float *dy,
-                                   const uint8_t *place, float *own);
+                                   const uint8_t *place, float *own, float *bias);
 void INK_SIMD_NAME(pooled_gather)(const struct ink_conv *conv, const float *own, float *dw);
 void INK_SIMD_NAME(pooled_input)(const struct ink_conv *conv, const float *dy, const uint8_t *place,
                                  const float *w, float *dx);
-void INK_SIMD_NAME(pooled_bias)(size_t windows, size_t channels, const float *dy,
-                                const uint8_t *place, float *out);
 
 #endif

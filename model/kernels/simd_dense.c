@@ -41,19 +41,6 @@ INK_SIMD_NAME(dense_weights)(const struct ink_dense *form, const float *x, const
 
 /* ---- turning ---- */
 
-/* clang-format off */
-#if defined(__AVX512F__)
-#define LOW_HALVES  0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
-#define HIGH_HALVES 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
-#elif defined(__AVX2__)
-#define LOW_HALVES  0, 8, 1, 9, 2, 10, 3, 11
-#define HIGH_HALVES 4, 12, 5, 13, 6, 14, 7, 15
-#else
-#define LOW_HALVES  0, 4, 1, 5
-#define HIGH_HALVES 2, 6, 3, 7
-#endif
-/* clang-format on */
-
 /* A square of vectors: shuffling the halves into each other as often as a row can be halved turns
  * it around. */
 static void

@@ -16,6 +16,11 @@ enum { WIDE = 2, SIDE = 4, SINGLE_SIDE = 8, LARGEST = 5 };
 #else
 enum { WIDE = 1, SIDE = 2, SINGLE_SIDE = 2, LARGEST = 3 };
 #endif
+/* How far it is from a vector of weights to the next: to the next panel if a vector fills one. */
+#define NEXT_VECTOR(window) (VECTORS == 1 ? (window)*INK_PANEL : LANES)
+
+/* Room for some rows of windows on the way back; pictures are no wider than what leaves some. */
+enum { BAND_FLOATS = 4096, WIDEST = 64 };
 
 bool
 INK_SIMD_NAME(is_first)(const struct ink_conv *conv)
@@ -23,7 +28,17 @@ INK_SIMD_NAME(is_first)(const struct ink_conv *conv)
     int size = conv->kernel_width;
 
     return conv->in_channels == 1 && conv->stride == 1 && conv->kernel_height == size &&
-           (size == 3 || size == LARGEST) && conv->out_channels % INK_PANEL == 0;
+           (size == 3 || size == LARGEST) && conv->out_channels % INK_PANEL == 0 &&
+           conv->in_width <= WIDEST;
+}
+
+/* Where output channel c's weights are in their panels. */
+ALWAYS_INLINE float *
+panel_at(const struct ink_conv *conv, float *w, int c)
+{
+    int window = conv->kernel_height * conv->kernel_width;
+
+    return w + (ptrdiff_t)(c / INK_PANEL) * window * INK_PANEL + c % INK_PANEL;
 }
 
 /* ---- forward, 3x3 ---- */
@@ -32,7 +47,7 @@ ALWAYS_INLINE void
 forward_body(const int vectors, const int side, const struct ink_conv *conv, const float *x,
              const float *w, const float *bias, bool is_relu, float *y)
 {
-    const ptrdiff_t next = VECTORS == 1 ? 9 * INK_PANEL : LANES;
+    const ptrdiff_t next = NEXT_VECTOR(9);
     vec weight[9][WIDE], start[WIDE];
 
 #pragma GCC unroll 2
@@ -200,14 +215,13 @@ struct taps {
     int size, first, rows, vectors;
 };
 
-/* dw[t] += x[t] * dy of each output, or of each window the one that won. */
+/* dw[t] += x[t] * dy of each output. */
 ALWAYS_INLINE void
-weights_body(const struct taps taps, const bool is_pooled, const struct ink_conv *conv,
-             const float *x, const float *dy, const uint8_t *place, float *dw)
+weights_body(const struct taps taps, const struct ink_conv *conv, const float *x, const float *dy,
+             float *dw)
 {
     const int size = taps.size, vectors = taps.vectors, window = size * taps.rows;
-    const int four = is_pooled ? 4 : 1, step = is_pooled ? 2 : 1;
-    const ptrdiff_t next = VECTORS == 1 ? size * size * INK_PANEL : LANES;
+    const ptrdiff_t next = NEXT_VECTOR(size * size);
     vec acc[LARGEST * 3][WIDE];
 
     x += (ptrdiff_t)taps.first * conv->in_width;
@@ -217,32 +231,19 @@ weights_body(const struct taps taps, const bool is_pooled, const struct ink_conv
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; v++)
             acc[t][v] = load(dw + t * INK_PANEL + v * next);
-    for (int i = 0; i < conv->out_height / step; i++)
-        for (int j = 0; j < conv->out_width / step; j++, dy += conv->out_channels) {
-            const float *from = x + (ptrdiff_t)step * (i * conv->in_width + j);
-
-#pragma GCC unroll 4
-            for (int n = 0; n < four; n++) {
-                vec gradient[WIDE];
+    for (int i = 0; i < conv->out_height; i++)
+        for (int j = 0; j < conv->out_width; j++, dy += conv->out_channels) {
+            const float *from = x + (ptrdiff_t)i * conv->in_width + j;
+            vec gradient[WIDE];
 
 #pragma GCC unroll 2
-                for (int v = 0; v < vectors; v++) {
-                    gradient[v] = load(dy + v * LANES);
-                    if (is_pooled) {
-                        mask winner = load_bytes(place + v * LANES);
-
-                        gradient[v] = choose(winner == n, gradient[v], (vec){0});
-                    }
-                }
+            for (int v = 0; v < vectors; v++)
+                gradient[v] = load(dy + v * LANES);
 #pragma GCC unroll 15
-                for (int t = 0; t < window; t++)
+            for (int t = 0; t < window; t++)
 #pragma GCC unroll 2
-                    for (int v = 0; v < vectors; v++)
-                        acc[t][v] += from[(n / 2 + t / size) * conv->in_width + n % 2 + t % size] *
-                                     gradient[v];
-            }
-            if (is_pooled)
-                place += conv->out_channels;
+                for (int v = 0; v < vectors; v++)
+                    acc[t][v] += from[t / size * conv->in_width + t % size] * gradient[v];
         }
 #pragma GCC unroll 15
     for (int t = 0; t < window; t++)
@@ -251,68 +252,177 @@ weights_body(const struct taps taps, const bool is_pooled, const struct ink_conv
             store(dw + t * INK_PANEL + v * next, acc[t][v]);
 }
 
-typedef void weights_fn(const struct ink_conv *conv, const float *x, const float *dy,
-                        const uint8_t *place, float *dw);
+typedef void weights_fn(const struct ink_conv *conv, const float *x, const float *dy, float *dw);
 
 /* 25 sums at once would leave no registers for the rest. */
-#define DEFINE_WEIGHTS(name, size, vectors, is_pooled)                                           \
-    static void name(const struct ink_conv *conv, const float *x, const float *dy,               \
-                     const uint8_t *place, float *dw)                                            \
-    {                                                                                            \
-        weights_body((struct taps){size, 0, 3, vectors}, is_pooled, conv, x, dy, place, dw);     \
-        if (size == 5)                                                                           \
-            weights_body((struct taps){size, 3, 2, vectors}, is_pooled, conv, x, dy, place, dw); \
+#define DEFINE_WEIGHTS(name, size, vectors)                                                   \
+    static void name(const struct ink_conv *conv, const float *x, const float *dy, float *dw) \
+    {                                                                                         \
+        weights_body((struct taps){size, 0, 3, vectors}, conv, x, dy, dw);                    \
+        if (size == 5)                                                                        \
+            weights_body((struct taps){size, 3, 2, vectors}, conv, x, dy, dw);                \
     }
-DEFINE_WEIGHTS(wide_3, 3, WIDE, false)
-DEFINE_WEIGHTS(single_3, 3, 1, false)
-DEFINE_WEIGHTS(pooled_wide_3, 3, WIDE, true)
-DEFINE_WEIGHTS(pooled_single_3, 3, 1, true)
+DEFINE_WEIGHTS(wide_3, 3, WIDE)
+DEFINE_WEIGHTS(single_3, 3, 1)
 #if defined(__AVX512F__)
-DEFINE_WEIGHTS(single_5, 5, 1, false)
-DEFINE_WEIGHTS(pooled_single_5, 5, 1, true)
+DEFINE_WEIGHTS(single_5, 5, 1)
 #else
-#define single_5        single_3
-#define pooled_single_5 pooled_single_3
+#define single_5 single_3
 #endif
-
-static void
-weights_add(const struct ink_conv *conv, const float *x, const float *dy, const uint8_t *place,
-            float *dw)
-{
-    int window = conv->kernel_height * conv->kernel_width;
-
-    for (int c = 0, lanes; c < conv->out_channels; c += lanes) {
-        float *to = dw + (ptrdiff_t)(c / INK_PANEL) * window * INK_PANEL + c % INK_PANEL;
-        bool is_wide = window == 9 && c + WIDE * LANES <= conv->out_channels;
-        weights_fn *run = is_wide ? wide_3 : window == 9 ? single_3 : single_5;
-
-        if (place)
-            run = is_wide ? pooled_wide_3 : window == 9 ? pooled_single_3 : pooled_single_5;
-        lanes = is_wide ? WIDE * LANES : LANES;
-        run(conv, x, dy + c, place ? place + c : NULL, to);
-    }
-}
 
 bool
 INK_SIMD_NAME(first_weights)(const struct ink_conv *conv, const float *x, const float *dy,
                              bool is_added, float *dw)
 {
+    int window = conv->kernel_height * conv->kernel_width;
+
     if (!INK_SIMD_NAME(is_first)(conv))
         return false;
     if (!is_added)
-        memset(dw, 0,
-               (size_t)(conv->kernel_height * conv->kernel_width * conv->out_channels) *
-                   sizeof(*dw));
-    weights_add(conv, x, dy, NULL, dw);
+        memset(dw, 0, (size_t)(window * conv->out_channels) * sizeof(*dw));
+    for (int c = 0, lanes; c < conv->out_channels; c += lanes) {
+        bool is_wide = window == 9 && c + WIDE * LANES <= conv->out_channels;
+        weights_fn *run = is_wide ? wide_3 : window == 9 ? single_3 : single_5;
+
+        lanes = is_wide ? WIDE * LANES : LANES;
+        run(conv, x, dy + c, panel_at(conv, dw, c));
+    }
     return true;
 }
 
+/* ---- backward to the weights of a convolution that is pooled ---- */
+
+/* Some rows of windows: the pixels under them, each row and the next one in turn, so that the four
+ * that a tap can have met in a window lie together. */
+struct band {
+    int rows, columns;        /* of windows */
+    ptrdiff_t channels, line; /* line: floats of two rows in turn */
+    float zipped[BAND_FLOATS];
+};
+
+/* Windows from row `first` on, as many rows as there is room for. */
+static void
+zip(const struct ink_conv *conv, const float *x, int first, struct band *out)
+{
+    int size = conv->kernel_height, width = conv->in_width, rows;
+    int line = 2 * ((width + LANES - 1) / LANES * LANES);
+
+    out->line = line;
+    out->channels = conv->out_channels;
+    out->columns = conv->out_width / 2;
+    out->rows = least(conv->out_height / 2 - first, (BAND_FLOATS / line - size + 1) / 2);
+    rows = 2 * out->rows + size - 2;
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < line / 2; j += LANES) {
+            const float *from = x + (2 * first + i) * width + j;
+            float *to = out->zipped + i * line + 2 * j;
+            vec upper = load(from), lower = load(from + width);
+
+            store(to, __builtin_shufflevector(upper, lower, LOW_HALVES));
+            store(to + LANES, __builtin_shufflevector(upper, lower, HIGH_HALVES));
+        }
+}
+
+/* In each lane the one of four numbers that it asks for by its two lowest bits. */
+ALWAYS_INLINE vec
+pick(const float *four, mask which)
+{
+#if defined(__AVX512F__)
+    return _mm512_permutevar_ps(_mm512_broadcast_f32x4(_mm_loadu_ps(four)), (__m512i)which);
+#elif defined(__AVX2__)
+    return _mm256_permutevar_ps(_mm256_broadcast_ps((const void *)four), (__m256i)which);
+#else
+    return (vec){four[which[0] & 3], four[which[1] & 3], four[which[2] & 3], four[which[3] & 3]};
+#endif
+}
+
+/* dw[t] += dy times what tap t met where the window's winner is, bias += dy. */
+ALWAYS_INLINE void
+winners_body(const int size, const int vectors, const struct band *band, const float *dy,
+             const uint8_t *place, float *dw, float *bias)
+{
+    const int window = size * size;
+    const ptrdiff_t next = NEXT_VECTOR(window);
+    vec acc[LARGEST * LARGEST][WIDE], sum[WIDE];
+
+#pragma GCC unroll 2
+    for (int v = 0; v < vectors; v++) {
+        sum[v] = load(bias + v * LANES);
+#pragma GCC unroll 25
+        for (int t = 0; t < window; t++)
+            acc[t][v] = load(dw + t * INK_PANEL + v * next);
+    }
+    for (int i = 0; i < band->rows; i++)
+        for (int j = 0; j < band->columns; j++, dy += band->channels, place += band->channels) {
+            const float *from = band->zipped + 2 * i * band->line + 4 * j;
+            vec gradient[WIDE];
+            mask which[WIDE];
+
+            /* loaded again: what is kept of the last window needs a shuffle, a load does not */
+            __asm__("" : "+r"(from));
+#pragma GCC unroll 2
+            for (int v = 0; v < vectors; v++) {
+                mask winner = load_bytes(place + v * LANES);
+
+                which[v] = winner << 1 | winner >> 1; /* in turn, the third is the second */
+                gradient[v] = choose(winner != INK_POOLED_DEAD, load(dy + v * LANES), (vec){0});
+                sum[v] += gradient[v];
+            }
+#pragma GCC unroll 25
+            for (int t = 0; t < window; t++)
+#pragma GCC unroll 2
+                for (int v = 0; v < vectors; v++)
+                    acc[t][v] +=
+                        pick(from + t / size * band->line + 2 * (t % size), which[v]) * gradient[v];
+        }
+#pragma GCC unroll 2
+    for (int v = 0; v < vectors; v++) {
+        store(bias + v * LANES, sum[v]);
+#pragma GCC unroll 25
+        for (int t = 0; t < window; t++)
+            store(dw + t * INK_PANEL + v * next, acc[t][v]);
+    }
+}
+
+typedef void winners_fn(const struct band *band, const float *dy, const uint8_t *place, float *dw,
+                        float *bias);
+
+#define DEFINE_WINNERS(name, size, vectors)                                                     \
+    static void name(const struct band *band, const float *dy, const uint8_t *place, float *dw, \
+                     float *bias)                                                               \
+    {                                                                                           \
+        winners_body(size, vectors, band, dy, place, dw, bias);                                 \
+    }
+DEFINE_WINNERS(winners_wide_3, 3, WIDE)
+DEFINE_WINNERS(winners_single_3, 3, 1)
+#if defined(__AVX512F__)
+DEFINE_WINNERS(winners_single_5, 5, 1)
+#else
+#define winners_single_5 winners_single_3
+#endif
+
 bool
 INK_SIMD_NAME(first_pooled_weights)(const struct ink_conv *conv, const float *x, const float *dy,
-                                    const uint8_t *place, float *dw)
+                                    const uint8_t *place, float *dw, float *bias)
 {
+    bool is_3 = conv->kernel_width == 3;
+    float unused[WIDE * LANES] = {0};
+    struct band band;
+
     if (!INK_SIMD_NAME(is_first)(conv))
         return false;
-    weights_add(conv, x, dy, place, dw);
+    for (int i = 0; i < conv->out_height / 2; i += band.rows) {
+        ptrdiff_t from = (ptrdiff_t)i * (conv->out_width / 2) * conv->out_channels;
+
+        zip(conv, x, i, &band);
+        for (int c = 0, lanes; c < conv->out_channels; c += lanes) {
+            bool is_wide = is_3 && c + WIDE * LANES <= conv->out_channels;
+            winners_fn *run = is_wide ? winners_wide_3 : is_3 ? winners_single_3 : winners_single_5;
+
+            lanes = is_wide ? WIDE * LANES : LANES;
+            run(&band, dy + from + c, place + from + c, panel_at(conv, dw, c),
+                bias ? bias + c : unused);
+        }
+    }
     return true;
 }

@@ -254,9 +254,38 @@ band_of(const struct ink_conv *conv, int most)
     return width > most ? most : most / width * width;
 }
 
+/* out[channels] += the sum of the dy[windows][channels] that are not dead. */
+static void
+pooled_bias(size_t windows, size_t channels, const float *dy, const uint8_t *place, float *out)
+{
+    size_t c = 0;
+
+    for (; c + LANES <= channels; c += LANES) {
+        vec sum = load(out + c);
+
+        for (size_t i = 0; i < windows; i++) {
+#if defined(__AVX512F__)
+            __m128i winner = _mm_loadu_si128((const __m128i_u *)(place + i * channels + c));
+
+            sum = _mm512_mask_add_ps(sum,
+                                     _mm_cmpneq_epi8_mask(winner, _mm_set1_epi8(INK_POOLED_DEAD)),
+                                     sum, load(dy + i * channels + c));
+#else
+            mask winner = load_bytes(place + i * channels + c);
+
+            sum += (vec)((mask)load(dy + i * channels + c) & (winner != INK_POOLED_DEAD));
+#endif
+        }
+        store(out + c, sum);
+    }
+    for (; c < channels; c++)
+        for (size_t i = 0; i < windows; i++)
+            out[c] += place[i * channels + c] == INK_POOLED_DEAD ? 0 : dy[i * channels + c];
+}
+
 void
 INK_SIMD_NAME(pooled_weights)(const struct ink_conv *conv, const float *x, const float *dy,
-                              const uint8_t *place, float *own)
+                              const uint8_t *place, float *own, float *bias)
 {
     int windows = (conv->out_height / 2) * (conv->out_width / 2), band = band_of(conv, WINDOWS);
     int channels = conv->out_channels, row = conv->in_width * conv->in_channels;
@@ -265,8 +294,10 @@ INK_SIMD_NAME(pooled_weights)(const struct ink_conv *conv, const float *x, const
     struct hits hits;
     int32_t at[ROOM];
 
-    if (INK_SIMD_NAME(first_pooled_weights)(conv, x, dy, place, own))
+    if (INK_SIMD_NAME(first_pooled_weights)(conv, x, dy, place, own, bias))
         return;
+    if (bias)
+        pooled_bias((size_t)windows, (size_t)channels, dy, place, bias);
     for (int first = 0; first < windows; first += band) {
         int count = least(band, windows - first);
         ptrdiff_t from = (ptrdiff_t)first * channels;
@@ -486,33 +517,4 @@ INK_SIMD_NAME(pooled_input)(const struct ink_conv *conv, const float *dy, const 
             band_input(conv, dy + from, place + from, at,
                        (const int[3]){count, c, least(CHUNK, conv->out_channels - c)}, w, dx);
     }
-}
-
-void
-INK_SIMD_NAME(pooled_bias)(size_t windows, size_t channels, const float *dy, const uint8_t *place,
-                           float *out)
-{
-    size_t c = 0;
-
-    for (; c + LANES <= channels; c += LANES) {
-        vec sum = load(out + c);
-
-        for (size_t i = 0; i < windows; i++) {
-#if defined(__AVX512F__)
-            __m128i winner = _mm_loadu_si128((const __m128i_u *)(place + i * channels + c));
-
-            sum = _mm512_mask_add_ps(sum,
-                                     _mm_cmpneq_epi8_mask(winner, _mm_set1_epi8(INK_POOLED_DEAD)),
-                                     sum, load(dy + i * channels + c));
-#else
-            mask winner = load_bytes(place + i * channels + c);
-
-            sum += (vec)((mask)load(dy + i * channels + c) & (winner != INK_POOLED_DEAD));
-#endif
-        }
-        store(out + c, sum);
-    }
-    for (; c < channels; c++)
-        for (size_t i = 0; i < windows; i++)
-            out[c] += place[i * channels + c] == INK_POOLED_DEAD ? 0 : dy[i * channels + c];
 }

@@ -156,8 +156,8 @@ TIMED_CONV(real, conv_pooled_spans, conv_pooled_spans, span_operations(conv, spa
            (conv, spans, x, w, bias, is_relu, y, place))
 TIMED_CONV(real, pooled_weights, pooled_weights, live_operations(conv, dy, place),
            (const struct ink_conv *conv, const float *x, const float *dy, const uint8_t *place,
-            float *own),
-           (conv, x, dy, place, own))
+            float *own, float *bias),
+           (conv, x, dy, place, own, bias))
 TIMED_CONV(real, pooled_input, pooled_input, live_operations(conv, dy, place),
            (const struct ink_conv *conv, const float *dy, const uint8_t *place, const float *w,
             float *dx),
@@ -241,9 +241,6 @@ TIMED_DENSE(real_bf16, bf16_dense_weights, dense_weights, form->inputs,
         note(#kernel, shape, ink_clock_ns() - start, 0);                                    \
     }
 
-TIMED(real, pooled_bias, pooled_bias, windows, channels,
-      (size_t windows, size_t channels, const float *dy, const uint8_t *place, float *out),
-      (windows, channels, dy, place, out))
 TIMED(real, sum_pixels, sum_pixels, pixels, channels,
       (size_t pixels, size_t channels, const float *x, float *out), (pixels, channels, x, out))
 TIMED(real, pixels, pixels, 1, count, (size_t count, const uint8_t *row, float *x), (count, row, x))
@@ -333,7 +330,7 @@ profile_begin(void)
 #define PUT(name) profile.table.name = timed_##name
     PUT(conv), PUT(conv_add), PUT(conv_weights), PUT(conv_pooled), PUT(conv_pooled_spans),
         PUT(pooled_weights);
-    PUT(pooled_input), PUT(pooled_gather), PUT(pooled_bias), PUT(sum_pixels), PUT(pixels);
+    PUT(pooled_input), PUT(pooled_gather), PUT(sum_pixels), PUT(pixels);
     PUT(activate), PUT(activate_backward), PUT(add), PUT(transpose), PUT(maxpool);
     PUT(maxpool_backward), PUT(avgpool), PUT(avgpool_backward), PUT(moments), PUT(norm);
     PUT(norm_sums), PUT(norm_backward), PUT(drop), PUT(adam), PUT(average), PUT(conv_apart);
