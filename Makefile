@@ -156,7 +156,7 @@ lint:                                   ## layers, format, bans, sizes, the READ
 	@tests/lint/run
 
 tidy: compile_commands.json             ## clang-tidy, takes minutes
-	clang-tidy --quiet $(SRC)
+	@printf '%s\n' $(SRC) | xargs -P $$(nproc) -n 1 clang-tidy --quiet
 
 format:                                 ## rewrite the sources with clang-format
 	clang-format -i $(shell find base kernel model tests -name '*.[ch]')

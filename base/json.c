@@ -158,10 +158,7 @@ check_tokens(const char *text, size_t size, struct ink_err *err)
                 return err ? err->status : INK_BADDATA;
             continue;
         }
-        if (byte == '[' || byte == '{')
-            depth++;
-        if (byte == ']' || byte == '}')
-            depth--;
+        depth += (byte == '[' || byte == '{') - (byte == ']' || byte == '}');
         if (depth > INK_LIMIT_JSON_DEPTH)
             return ink_fail(err, INK_TOOBIG, "JSON: nested deeper than %d", INK_LIMIT_JSON_DEPTH);
         if ((unsigned char)byte < 0x20 && byte != '\n' && byte != '\r' && byte != '\t')

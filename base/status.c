@@ -7,6 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#undef ink_fail
+#undef ink_fail_errno
+
 static const struct {
     int http, grpc, exit;
     const char *ename;

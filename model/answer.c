@@ -131,9 +131,9 @@ ink_answer_run(struct ink_answer *answer, struct ink_pictures pictures, const at
         .answer = answer,
         .pictures = pictures,
         .cancel = cancel,
-        .out = out_probabilities,
         .size = part_size(pictures.count, (size_t)answer->thread_count, (size_t)answer->capacity)};
 
+    job.out = out_probabilities;
     if (answer->pool && pictures.count > 1)
         ink_pool_run(answer->pool, work, &job);
     else

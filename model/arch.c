@@ -20,7 +20,7 @@ enum {
 };
 
 static const char *const op_words[INK_OP_COUNT] = {
-#define X(name, word) [INK_OP_##name] = word,
+#define X(name, word) [INK_OP_##name] = (word),
     INK_OP_MAP(X)
 #undef X
 };

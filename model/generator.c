@@ -243,6 +243,7 @@ put_segment(struct pen *pen, const struct knot k[4])
 static void
 put_stroke(struct pen *pen, const struct knot *knot, int count)
 {
+    assert(count > 0);
     pen->start[pen->stroke_count++] = pen->point_count;
     put_point(pen, knot[0].x, knot[0].y);
     for (int i = 0; i + 1 < count; i++) {
@@ -292,7 +293,7 @@ stretch_ends(struct ink_rng *rng, struct knot *knot, int count)
 static int
 add_hooks(struct ink_rng *rng, struct knot *knot, int count)
 {
-    assert(count + 2 <= KNOT_MAX);
+    assert(count > 0 && count + 2 <= KNOT_MAX);
     if (ink_rng_float(rng) < 0.14F) {
         float length = ink_rng_between(rng, 0.05F, 0.30F);
         float angle = -1.5708F + 0.6F * ink_rng_normal(rng);

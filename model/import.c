@@ -57,6 +57,19 @@ is_ignored(const char *name)
     return strcmp(dot ? dot + 1 : name, "num_batches_tracked") == 0;
 }
 
+/* How many digits a number at `text` has, which loses its leading zeros. */
+static size_t
+count_digits(const char **text, const char *end)
+{
+    size_t count = 0;
+
+    while (*text + 1 < end && **text == '0' && isdigit((unsigned char)(*text)[1]))
+        (*text)++;
+    while (*text + count < end && isdigit((unsigned char)(*text)[count]))
+        count++;
+    return count;
+}
+
 /* Names compared as people count: layer2 before layer10. */
 static int
 compare_counting(const struct module *a, const struct module *b)
@@ -66,17 +79,9 @@ compare_counting(const struct module *a, const struct module *b)
 
     while (x < x_end && y < y_end) {
         if (isdigit((unsigned char)*x) && isdigit((unsigned char)*y)) {
-            size_t x_size = 0, y_size = 0;
+            size_t x_size = count_digits(&x, x_end), y_size = count_digits(&y, y_end);
             int order;
 
-            while (x + 1 < x_end && *x == '0' && isdigit((unsigned char)x[1]))
-                x++;
-            while (y + 1 < y_end && *y == '0' && isdigit((unsigned char)y[1]))
-                y++;
-            while (x + x_size < x_end && isdigit((unsigned char)x[x_size]))
-                x_size++;
-            while (y + y_size < y_end && isdigit((unsigned char)y[y_size]))
-                y_size++;
             if (x_size != y_size)
                 return x_size < y_size ? -1 : 1;
             order = memcmp(x, y, x_size);
@@ -120,6 +125,7 @@ sort_modules(struct importer *importer)
     const struct ink_tensor *before = NULL;
     bool is_sorted = true;
 
+    importer->module_count = 0;
     importer->module = calloc(importer->file.tensor_count + 1, sizeof(*importer->module));
     if (!importer->module)
         return ink_fail(importer->err, INK_NOMEM, "no memory for %zu tensors",

@@ -563,7 +563,7 @@ ink_workspace_init(struct ink_workspace *workspace, const struct ink_plan *plan,
     dense = at += plan->pooled_size + INK_KERNEL_SLACK;
     rounded = at += ink_dense_scratch_size(plan, pictures);
     moments = at += panels(largest(plan->rounded_size, plan->rounded_each * pictures) / 2) +
-                    2 * INK_KERNEL_SLACK;
+                    (size_t)2 * INK_KERNEL_SLACK;
     lined = at += plan->moment_size * groups;
     pulled = at += plan->line_size + INK_KERNEL_SLACK;
     brief = at += plan->pull_size + INK_KERNEL_SLACK;

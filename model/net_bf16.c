@@ -85,9 +85,9 @@ ink_bf16_plan_scratch(struct ink_plan *plan, const struct ink_plan_node *at)
     plan->rounded_size = largest(plan->rounded_size, padded_count(at));
     if (plan->use != INK_USE_TRAIN || at->pooled >= 0)
         return;
-    plan->rounded_size =
-        largest(plan->rounded_size, 3 * padded_count(lead) + spread_count(at) +
-                                        2 * output_pairs(at->out) * outs + 4 * INK_KERNEL_SLACK);
+    plan->rounded_size = largest(plan->rounded_size, 3 * padded_count(lead) + spread_count(at) +
+                                                         2 * output_pairs(at->out) * outs +
+                                                         (size_t)4 * INK_KERNEL_SLACK);
 }
 
 size_t

@@ -271,7 +271,7 @@ backward_pooled_input(const struct ink_run *run, const struct ink_plan_node *at,
 {
     size_t row = ink_channels_of(at->in) * (size_t)at->in.width;
     size_t in_row = ink_channels_of(at->in) * (size_t)at->conv.in_width;
-    size_t rows = (size_t)(at->in.height + 2 * at->node->pad), pad = (size_t)at->node->pad;
+    size_t pad = (size_t)at->node->pad, rows = (size_t)at->in.height + 2 * pad;
     float *to = at->has_padding ? run->workspace->padded : dx;
 
     if (at->has_padding || !at->adds[0])

@@ -142,7 +142,7 @@ ink_dense_job_size(const struct ink_plan *plan, size_t pictures)
     if (plan->dense_size == 0)
         return 0;
     return pictures * (strips * STRIP_INPUTS + plan->dense_size) +
-           (size_t)TILE_INPUTS * TILE_OUTPUTS + 4 * INK_KERNEL_SLACK;
+           (size_t)TILE_INPUTS * TILE_OUTPUTS + (size_t)4 * INK_KERNEL_SLACK;
 }
 
 /* Where a job's numbers are: in bf16 dy and x_pairs are pairs of pictures. */

@@ -66,9 +66,10 @@ forward_dropout(const struct ink_run *run, const struct ink_plan_node *at, const
         uint8_t *kept = ink_run_places(run, at) + n * size;
         struct ink_rng *rng = &run->workspace->rng[(size_t)run->first + n];
         uint64_t bits[256];
+        const size_t most = sizeof(bits) / 2; /* numbers of 16 bits */
 
         for (size_t i = 0, part; i < size; i += part) { /* 16 bits each */
-            part = size - i < 4 * 256 ? size - i : 4 * 256;
+            part = size - i < most ? size - i : most;
             run->kernels->random((part + 3) / 4, ink_rng_next(rng), bits);
             run->kernels->keep(part, bits, limit, kept + i);
         }
@@ -266,7 +267,7 @@ ink_run_backward(const struct ink_run *run, int index)
 void
 ink_net_backward(const struct ink_plan *plan, const struct ink_kernels *kernels, const float *block,
                  const float *turned, struct ink_workspace *workspace, int count,
-                 float *out_gradient)
+                 float *out_gradient) /* NOLINT(readability-non-const-parameter): a run's */
 {
     const struct ink_run run = {
         .plan = plan,

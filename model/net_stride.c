@@ -101,8 +101,8 @@ ink_plan_turned_tap(const struct ink_plan_node *at, size_t panel, int tap)
 size_t
 ink_plan_strided_size(const struct ink_plan_node *at)
 {
-    size_t height = (size_t)(at->out.height + zeros_around(at, at->conv.kernel_height));
-    size_t width = (size_t)(at->out.width + zeros_around(at, at->conv.kernel_width));
+    size_t height = (size_t)at->out.height + (size_t)zeros_around(at, at->conv.kernel_height);
+    size_t width = (size_t)at->out.width + (size_t)zeros_around(at, at->conv.kernel_width);
 
     return height * width * ink_channels_of(at->out) + INK_KERNEL_SLACK + ink_shape_count(at->in);
 }

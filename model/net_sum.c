@@ -20,16 +20,16 @@ turn_of(const struct ink_plan *plan, int index)
     return plan->node[index].lead >= 0 ? plan->node[index].lead : index;
 }
 
-/* How often others than node `reader` read node `index`; the last of them. */
+/* How often others than node `reader` read node `input`; the last of them. */
 static int
-other_users(const struct ink_plan *plan, int index, int reader, int *out_last)
+other_users(const struct ink_plan *plan, int input, int reader, int *out_last)
 {
     int count = 0;
 
     *out_last = -1;
-    for (int i = index + 1; i < plan->node_count; i++)
+    for (int i = input + 1; i < plan->node_count; i++)
         for (int j = 0; j < plan->node[i].node->input_count; j++)
-            if (plan->node[i].node->input[j] == index && i != reader) {
+            if (plan->node[i].node->input[j] == input && i != reader) {
                 count++;
                 *out_last = turn_of(plan, i) > *out_last ? turn_of(plan, i) : *out_last;
             }
@@ -38,13 +38,13 @@ other_users(const struct ink_plan *plan, int index, int reader, int *out_last)
 
 /* A convolution that is nothing but an input of this add, and wants its output for nothing. */
 static bool
-is_only_added(const struct ink_plan *plan, int index, int add)
+is_only_added(const struct ink_plan *plan, int input, int add)
 {
-    const struct ink_plan_node *at = &plan->node[index];
+    const struct ink_plan_node *at = &plan->node[input];
     int last;
 
     return at->node->op == INK_OP_CONV && !at->has_relu && at->pooled < 0 && !at->is_alias &&
-           other_users(plan, index, add, &last) == 0;
+           other_users(plan, input, add, &last) == 0;
 }
 
 static void

@@ -221,7 +221,7 @@ transform_line(const float *in, int count, int *hull, float *border, float *out)
         border[last + 1] = (float)FAR;
     }
     for (int i = 0, k = 0; i < count; i++) {
-        while (border[k + 1] < (float)i)
+        while (k < last && border[k + 1] < (float)i)
             k++;
         out[i] = (float)((i - hull[k]) * (i - hull[k])) + in[hull[k]];
     }
@@ -298,6 +298,7 @@ ink_plane_estimate_paper(const struct ink_plane *plane, int block, struct ink_pl
             int bottom = clamp((y + 1) * block, 0, plane->height);
             unsigned sum = 0, count = (unsigned)((right - x * block) * (bottom - y * block));
 
+            assert(count > 0); /* width and height are rounded up */
             for (int row = y * block; row < bottom; row++)
                 for (int column = x * block; column < right; column++)
                     sum += plane->value[(size_t)row * (size_t)plane->width + (size_t)column];

@@ -37,7 +37,8 @@ create_look(struct ink_predictor *predictor, const struct ink_snapshot *snapshot
         predictor->trace_at[i] = size;
         size += ink_shape_count(arch->node[i].shape);
     }
-    predictor->trace = calloc(size, sizeof(*predictor->trace));
+    if (size > 0)
+        predictor->trace = calloc(size, sizeof(*predictor->trace));
     if (!predictor->look_block || !predictor->trace_at || !predictor->trace)
         return ink_fail(err, INK_NOMEM, "no memory for a predictor");
     ink_plan_pack(predictor->look_plan, snapshot, predictor->look_block);

@@ -197,22 +197,23 @@ measure(struct ink_trainer *trainer, const struct ink_snapshot *snapshot, double
     const struct ink_compute compute = {trainer->plan->precision, trainer->options->engine};
     struct ink_evaluation evaluation;
     double told[3] = {0}; /* status, loss, accuracy */
-    enum ink_status status = INK_OK;
+    enum ink_status status = INK_OK, first;
 
     if (ink_trainer_is_first(trainer)) {
         status = ink_evaluate_on(trainer->pool, snapshot, trainer->validation, compute,
                                  trainer->cancel, &evaluation, err);
         told[0] = status;
-    }
-    if (ink_trainer_is_first(trainer) && !status) {
-        free(evaluation.probabilities);
-        told[1] = evaluation.loss;
-        told[2] = (double)evaluation.correct / (double)evaluation.count;
+        if (!status) {
+            free(evaluation.probabilities);
+            told[1] = evaluation.loss;
+            told[2] = (double)evaluation.correct / (double)evaluation.count;
+        }
     }
     if (parallel)
         parallel->sum_doubles(parallel->self, told, 3);
-    if (!status && told[0] > 0)
-        return ink_fail(err, (enum ink_status)told[0], "the first process could not validate");
+    first = (enum ink_status)told[0];
+    if (!status && first)
+        return ink_fail(err, first, "the first process could not validate");
     *out_loss = told[1];
     *out_accuracy = told[2];
     return status;

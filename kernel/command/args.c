@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -183,14 +184,12 @@ take_option(struct ink_args *args, const char *const *words, size_t word_count, 
     enum ink_status status;
 
     if (strcmp(word, "-h") == 0)
-        strncat(name, "help", sizeof(name) - 1);
+        (void)snprintf(name, sizeof(name), "help");
     else if (strcmp(word, "-o") == 0)
-        strncat(name, ink_option_find(args->command, "save") ? "save" : "out", sizeof(name) - 1);
-    else if (word[1] == '-') {
-        size_t size = equals ? (size_t)(equals - word) - 2 : strlen(word) - 2;
-
-        strncat(name, word + 2, size < sizeof(name) - 1 ? size : sizeof(name) - 1);
-    }
+        (void)snprintf(name, sizeof(name), "%s",
+                       ink_option_find(args->command, "save") ? "save" : "out");
+    else if (word[1] == '-')
+        (void)snprintf(name, sizeof(name), "%.*s", (int)strcspn(word + 2, "="), word + 2);
     if (*name)
         option = ink_option_find(args->command, name);
     if (!option)
@@ -286,7 +285,7 @@ value_of(const struct ink_args *args, const char *name, enum ink_option_type typ
                (type == INK_OPTION_TEXT && option->type == INK_OPTION_CHOICE));
         return args->value[i] ? args->value[i] : option->fallback;
     }
-    assert(!"an option that is in the command's row");
+    assert(false && "an option that is in the command's row");
     return NULL;
 }
 
@@ -296,7 +295,7 @@ ink_args_has(const struct ink_args *args, const char *name)
     for (size_t i = 0; i < args->command->option_count; i++)
         if (strcmp(args->command->option[i].name, name) == 0)
             return args->value[i] != NULL;
-    assert(!"an option that is in the command's row");
+    assert(false && "an option that is in the command's row");
     return false;
 }
 

@@ -117,9 +117,8 @@ values_to_json(const float *values, struct ink_shape shape)
     for (int c = 0; c < shape.channels; c++) {
         struct ink_json *rows = ink_json_array();
 
-        for (int y = 0; y < shape.height; y++)
-            ink_json_push(rows, ink_json_from_floats(values + (c * shape.height + y) * shape.width,
-                                                     (size_t)shape.width));
+        for (int y = 0; y < shape.height; y++, values += shape.width)
+            ink_json_push(rows, ink_json_from_floats(values, (size_t)shape.width));
         ink_json_push(list, rows);
     }
     return list;
@@ -269,7 +268,7 @@ run(const struct ink_context *ctx, const struct ink_args *args, struct ink_bundl
     view.shape = view.node->shape;
     view.values = ink_predictor_activation(predictor, node);
     if (view.channel >= 0) {
-        view.values += view.channel * view.shape.height * view.shape.width;
+        view.values += (size_t)view.channel * (size_t)view.shape.height * (size_t)view.shape.width;
         view.shape.channels = 1;
     }
     count = ink_shape_count(view.shape);

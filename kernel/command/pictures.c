@@ -238,7 +238,7 @@ push_rows(const struct ink_picture_scope *scope, struct ink_picture_list *pictur
     INK_CLEANUP(ink_dataset_unrefp) struct ink_dataset *dataset = NULL;
     struct ink_session *session = scope->ctx->session;
     const char *data = *word->data ? word->data : scope->data;
-    int64_t first, end;
+    int64_t first = 0, end = 0;
     enum ink_status status;
 
     if (!data)
@@ -266,7 +266,7 @@ push_drawn(const struct ink_picture_scope *scope, struct ink_picture_list *pictu
 {
     struct ink_session *session = scope->ctx->session;
     size_t count = ink_session_drawn_count(session);
-    int64_t first, end;
+    int64_t first = 0, end = 0;
     enum ink_status status;
 
     if (count == 0)

@@ -112,7 +112,7 @@ static enum ink_status
 hold_out(struct mix *mix, size_t count, struct ink_dataset **out_held, struct ink_err *err)
 {
     INK_CLEANUP(mix_fini) struct mix held = {0};
-    bool repeated[SET_MAX];
+    bool repeated[SET_MAX] = {0};
     size_t total = 0;
 
     for (size_t i = 0; i < mix->count; i++) {

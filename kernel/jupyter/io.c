@@ -188,6 +188,7 @@ ink_io_ask(struct ink_jupyter_request *request, struct ink_buf *content)
 static void
 ask(struct ink_io *io, struct ink_io_mail *mail)
 {
+    assert(mail->request);
     if (mail->request != io->running || ink_jupyter_is_cancelled(mail->request))
         return;
     ink_io_read(io, INK_SOCKET_STDIN, SIZE_MAX); /* answers to nobody's questions */

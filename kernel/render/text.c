@@ -102,7 +102,8 @@ ink_text_picture_line(struct ink_buf *buf, const uint8_t *row, int line)
     /* full, upper half, lower half */
     static const char *const blocks[2][2] = {{" ", "\xe2\x96\x84"},
                                              {"\xe2\x96\x80", "\xe2\x96\x88"}};
-    const uint8_t *above = row + 2 * line * INK_PICTURE_SIDE, *below = above + INK_PICTURE_SIDE;
+    const uint8_t *above = row + (size_t)line * 2 * INK_PICTURE_SIDE,
+                  *below = above + INK_PICTURE_SIDE;
 
     for (int x = 0; x < INK_PICTURE_SIDE; x++)
         ink_buf_puts(buf, blocks[above[x] >= 96][below[x] >= 96]);

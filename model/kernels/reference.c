@@ -91,6 +91,22 @@ conv_apart(const struct ink_conv *form, const float *x, const float *w, bool is_
             }
 }
 
+/* The sum over the pixels of output `out` of gradient times the input that weight i, j, in met. */
+static double
+weight_gradient(const struct ink_conv *form, const float *x, const float *dy,
+                const int weight[static 4])
+{
+    int out = weight[0];
+    double sum = 0;
+
+    for (int row = 0; row < form->out_height; row++)
+        for (int column = 0; column < form->out_width; column++)
+            sum += (double)x[input_at(form, row * form->stride + weight[1],
+                                      column * form->stride + weight[2], weight[3])] *
+                   (double)dy[output_at(form, row, column, out)];
+    return sum;
+}
+
 static void
 conv_weights(const struct ink_conv *form, const float *x, const float *dy, bool is_added, float *dw)
 {
@@ -100,25 +116,23 @@ conv_weights(const struct ink_conv *form, const float *x, const float *dy, bool 
         for (int i = 0; i < form->kernel_height; i++)
             for (int j = 0; j < form->kernel_width; j++)
                 for (int in = 0; in < form->in_channels; in++) {
-                    double sum = 0;
                     float *to = &dw[weight_at(form, i, j, in, out)];
+                    double sum = 0;
 
-                    for (int row = 0; row < form->out_height; row++)
-                        for (int column = 0; column < form->out_width && out < form->out_channels;
-                             column++)
-                            sum += (double)x[input_at(form, row * form->stride + i,
-                                                      column * form->stride + j, in)] *
-                                   (double)dy[output_at(form, row, column, out)];
+                    if (out < form->out_channels)
+                        sum = weight_gradient(form, x, dy, (const int[4]){out, i, j, in});
                     *to = (float)(sum + (is_added ? (double)*to : 0));
                 }
 }
 
 /* ---- a convolution and a maxpool 2x2 in one ---- */
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): a variable's name in its declaration takes none. */
 #define FOR_WINDOWS(conv, row, column, out)                            \
     for (int row = 0; row < (conv)->out_height / 2; row++)             \
         for (int column = 0; column < (conv)->out_width / 2; column++) \
             for (int out = 0; out < (conv)->out_channels; out++)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static size_t
 window_at(const struct ink_conv *conv, int row, int column, int out)
@@ -128,6 +142,26 @@ window_at(const struct ink_conv *conv, int row, int column, int out)
            (size_t)out;
 }
 
+/* The largest of a window's four outputs, and its place; `window`: row, column, output. */
+static float
+pooled_at(const struct ink_conv *form, const float *x, const float *w, const float *bias,
+          bool is_relu, const int window[static 3], uint8_t *out_place)
+{
+    double addend = bias ? (double)bias[window[2]] : 0;
+    float best = 0;
+    int winner = 0;
+
+    for (int n = 0; n < 4; n++) {
+        int row = 2 * window[0] + n / 2, column = 2 * window[1] + n % 2;
+        float value = (float)(conv_at(form, x, w, row, column, window[2]) + addend);
+
+        winner = n == 0 || value > best ? n : winner;
+        best = winner == n ? value : best;
+    }
+    *out_place = (uint8_t)(is_relu && !(best > 0) ? INK_POOLED_DEAD : winner);
+    return is_relu && best < 0 ? 0 : best;
+}
+
 static void
 conv_pooled_spans(const struct ink_conv *form, const struct ink_span *spans, const float *x,
                   const float *w, const float *bias, bool is_relu, float *y, uint8_t *place)
@@ -135,21 +169,13 @@ conv_pooled_spans(const struct ink_conv *form, const struct ink_span *spans, con
     FOR_WINDOWS(form, row, column, out)
     {
         size_t at = window_at(form, row, column, out);
-        int winner = 0;
+        uint8_t won;
 
         if (spans && (column < spans[row].from || column >= spans[row].to))
             continue;
-
-        for (int n = 0; n < 4; n++) {
-            float value = (float)(conv_at(form, x, w, 2 * row + n / 2, 2 * column + n % 2, out) +
-                                  (bias ? (double)bias[out] : 0));
-
-            winner = n == 0 || value > y[at] ? n : winner;
-            y[at] = winner == n ? value : y[at];
-        }
+        y[at] = pooled_at(form, x, w, bias, is_relu, (const int[3]){row, column, out}, &won);
         if (place)
-            place[at] = (uint8_t)(is_relu && !(y[at] > 0) ? INK_POOLED_DEAD : winner);
-        y[at] = is_relu && y[at] < 0 ? 0 : y[at];
+            place[at] = won;
     }
 }
 
@@ -325,10 +351,12 @@ pool_out(const struct ink_pool_form *form, int row, int column, int channel)
            (size_t)channel;
 }
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): a variable's name in its declaration takes none. */
 #define FOR_POOL(form, row, column, channel)                       \
     for (int row = 0; row < (form)->out_height; row++)             \
         for (int column = 0; column < (form)->out_width; column++) \
             for (int channel = 0; channel < (form)->channels; channel++)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static void
 maxpool(const struct ink_pool_form *form, const float *x, float *y, uint8_t *place)

@@ -24,14 +24,14 @@ ink_reference_warp(const struct ink_warp *warp, const float *source, const float
 
     for (int y = 0; y < SIDE; y++)
         for (int x = 0; x < SIDE; x++) {
-            const float *bend = field ? &field[y * STRIDE + x] : NULL;
+            const float *bend = field ? &field[(size_t)y * STRIDE + (size_t)x] : NULL;
             double from_x = (double)warp->x0 + (double)warp->xx * x + (double)warp->xy * y;
             double from_y = (double)warp->y0 + (double)warp->yx * x + (double)warp->yy * y;
             const float *corner;
             double upper, lower;
 
             from_x = between(from_x + (bend ? (double)bend[0] : 0), 0, last);
-            from_y = between(from_y + (bend ? (double)bend[SIDE * STRIDE] : 0), 0, last);
+            from_y = between(from_y + (bend ? (double)bend[(size_t)SIDE * STRIDE] : 0), 0, last);
             corner = &source[(size_t)from_y * STRIDE + (size_t)from_x];
             from_x -= floor(from_x);
             from_y -= floor(from_y);

@@ -284,7 +284,7 @@ build_like(struct builder *builder, int index, const char *op)
 {
     const struct ink_node *node = &builder->arch->node[index];
     struct operation *operation;
-    char *input[INK_ARCH_INPUT_MAX];
+    char *input[INK_ARCH_INPUT_MAX] = {0};
     bool is_picture = true;
 
     for (int i = 0; i < node->input_count; i++)
