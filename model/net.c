@@ -145,7 +145,7 @@ plan_geometry(struct ink_plan *plan, int index)
     enum ink_op op = at->node->op;
 
     at->folded = at->pooled = -1;
-    at->line = at->measured = at->summed = at->pulled = -1;
+    at->line = at->measured = at->summed = at->pulled = at->unpooled = -1;
     at->twin = at->lead = at->sum = at->start = at->lent = -1;
     at->out = at->kept = at->node->shape;
     if (index == 0)

@@ -81,6 +81,8 @@ struct ink_plan_node {
     int measured; /* the batch norm whose input this node is: measured as it is written, or -1 */
     int summed;   /* the batch norm whose gradients this node writes last, or -1 */
     int pulled;   /* the batch norm that this node has its output's gradients from, or -1 */
+    int unpooled; /* the pool from whose gradient this batch norm's is made whenever a picture's is
+                     read, or -1 */
     int twin;     /* the convolution that this one computes too, from the same input; or -1 */
     int lead;     /* the convolution that computes this one too, or -1 */
     int sum;      /* the add in whose memory this one's outputs are, or -1 */

@@ -115,6 +115,8 @@ find_gradient_turns(const struct ink_plan *plan, struct lot lots[static INK_ARCH
             extend(lot, TURN_BEHIND);
         if (at->pulled >= 0)
             extend(&lots[gradient_root(plan, at->pulled)], turn_of(plan, i));
+        if (at->pulled >= 0 && plan->node[at->pulled].unpooled >= 0)
+            extend(&lots[gradient_root(plan, plan->node[at->pulled].unpooled)], turn_of(plan, i));
         for (int j = 0; j < at->node->input_count; j++)
             extend(&lots[gradient_root(plan, at->node->input[j])], turn_of(plan, i));
     }

@@ -62,6 +62,22 @@ plan_line(struct ink_plan *plan, int index)
     plan->line_size = largest(plan->line_size, picture_size(at->out));
 }
 
+/* A late gradient that only a pool writes is not stored either: a picture's is made from the pool's
+ * twice, once to be summed. That stays in the cache, and all of them would not. */
+static void
+plan_unpooled(struct ink_plan *plan, int index)
+{
+    struct ink_plan_node *at = &plan->node[index];
+    int users[2], count = find_users(plan, index, users, 2);
+
+    if (count == 1 && at->has_relu)
+        count = find_users(plan, users[0], users, 2);
+    if (!at->is_line || count != 1 || plan->node[users[0]].node->op == INK_OP_CONV)
+        return;
+    at->unpooled = users[0];
+    at->is_gradient_brief = true;
+}
+
 void
 ink_plan_norms(struct ink_plan *plan)
 {
@@ -80,6 +96,7 @@ ink_plan_norms(struct ink_plan *plan)
             at->is_late = true;
             in->pulled = i;
             plan->pull_size = largest(plan->pull_size, picture_size(at->out));
+            plan_unpooled(plan, i);
         }
     }
 }
@@ -303,8 +320,7 @@ ink_norm_wrote_back(const struct ink_run *run, const struct ink_plan_node *at, s
         return;
     norm = &run->plan->node[at->summed];
     group = group_of_picture(run, norm, n);
-    sum_picture(run, norm, &group,
-                ink_run_gradient(run, at->node->input[0]) + n * ink_shape_count(at->in), n);
+    sum_picture(run, norm, &group, ink_run_gradient_of(run, at->node->input[0], n), n);
 }
 
 /*
@@ -337,15 +353,14 @@ take_sums(const struct ink_run *run, const struct ink_plan_node *at, const struc
 
 /* How the input's gradient of picture n is made from the output's. */
 static struct ink_norm_back
-back_of(const struct ink_run *run, const struct ink_plan_node *at, const float *dy, size_t n)
+back_of(const struct ink_run *run, const struct ink_plan_node *at, size_t n)
 {
     const struct group group = group_of_picture(run, at, n);
-    size_t from = n * ink_shape_count(at->in);
 
     return (struct ink_norm_back){
         .norm = group.norm,
-        .x = ink_run_value(run, at->node->input[0]) + from,
-        .dy = dy + from,
+        .x = ink_run_value(run, at->node->input[0]) + n * ink_shape_count(at->in),
+        .dy = ink_run_gradient_of(run, (int)(at - run->plan->node), n),
         .abc = group.line,
     };
 }
@@ -360,9 +375,14 @@ bool
 ink_norm_back(const struct ink_run *run, const struct ink_plan_node *at, size_t n,
               struct ink_norm_back *out_back)
 {
+    const struct ink_plan_node *norm;
+
     if (at->pulled < 0)
         return false;
-    *out_back = back_of(run, &run->plan->node[at->pulled], ink_run_gradient(run, at->pulled), n);
+    norm = &run->plan->node[at->pulled];
+    if (norm->unpooled >= 0)
+        ink_run_unpool(run, &run->plan->node[norm->unpooled], n);
+    *out_back = back_of(run, norm, n);
     return true;
 }
 
@@ -393,7 +413,7 @@ ink_run_norm_back(const struct ink_run *run, const struct ink_plan_node *at, con
         take_sums(run, at, &group);
     }
     for (size_t n = 0; n < (size_t)run->count && dx && !at->is_late; n++) {
-        const struct ink_norm_back back = back_of(run, at, dy, n);
+        const struct ink_norm_back back = back_of(run, at, n);
 
         draw_back(run, &back, ink_pixels_of(at->out),
                   at->adds[0] ? run->workspace->extra : dx + n * each);

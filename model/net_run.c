@@ -151,19 +151,26 @@ ink_net_forward(const struct ink_plan *plan, const struct ink_kernels *kernels, 
 
 /* ---- backward: from the gradient of a node's output to those of its parameters and inputs ---- */
 
-static void
-backward_pool(const struct ink_run *run, const struct ink_plan_node *at, const float *dy, float *dx)
+void
+ink_run_unpool(const struct ink_run *run, const struct ink_plan_node *at, size_t n)
 {
-    size_t in = ink_shape_count(at->in), out = ink_shape_count(at->out);
+    const float *dy = ink_run_gradient_of(run, (int)(at - run->plan->node), n);
+    float *dx = ink_run_gradient_of(run, at->node->input[0], n);
 
+    if (!at->adds[0])
+        memset(dx, 0, ink_shape_count(at->in) * sizeof(*dx));
+    if (at->node->op == INK_OP_MAXPOOL)
+        run->kernels->maxpool_backward(&at->pool, dy,
+                                       ink_run_places(run, at) + n * ink_shape_count(at->out), dx);
+    else
+        run->kernels->avgpool_backward(&at->pool, dy, dx);
+}
+
+static void
+backward_pool(const struct ink_run *run, const struct ink_plan_node *at)
+{
     for (size_t n = 0; n < (size_t)run->count; n++) {
-        if (!at->adds[0])
-            memset(dx + n * in, 0, in * sizeof(*dx));
-        if (at->node->op == INK_OP_MAXPOOL)
-            run->kernels->maxpool_backward(&at->pool, dy + n * out,
-                                           ink_run_places(run, at) + n * out, dx + n * in);
-        else
-            run->kernels->avgpool_backward(&at->pool, dy + n * out, dx + n * in);
+        ink_run_unpool(run, at, n);
         ink_norm_wrote_back(run, at, n);
     }
 }
@@ -251,7 +258,7 @@ ink_run_backward(const struct ink_run *run, int index)
         backward_concat(run, at, dy);
     } else if (op == INK_OP_MAXPOOL || op == INK_OP_AVGPOOL || op == INK_OP_GLOBALPOOL) {
         if (dx)
-            backward_pool(run, at, dy, dx);
+            backward_pool(run, at);
     } else if (at->is_alias && (op == INK_OP_FLATTEN || is_joined_relu(run->plan, at))) {
         return;
     } else if (op == INK_OP_BATCHNORM) {

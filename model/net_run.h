@@ -36,6 +36,13 @@ ink_run_gradient(const struct ink_run *run, int index)
     return ink_net_gradient(run->plan, run->workspace, index, run->first);
 }
 
+/* Picture n's, of a run of more than one; also where only one's is kept. */
+static inline float *
+ink_run_gradient_of(const struct ink_run *run, int index, size_t n)
+{
+    return ink_net_gradient(run->plan, run->workspace, index, run->first + (int)n);
+}
+
 static inline size_t
 ink_pixels_of(struct ink_shape shape)
 {
@@ -184,6 +191,9 @@ void ink_plan_phase(const struct ink_plan_node *at, int number, struct ink_phase
 size_t ink_plan_turned_tap(const struct ink_plan_node *at, size_t panel, int tap);
 /* Floats of `padded` that ink_run_strided_back needs. */
 size_t ink_plan_strided_size(const struct ink_plan_node *at);
+
+/* A pool's way back for picture n. */
+void ink_run_unpool(const struct ink_run *run, const struct ink_plan_node *at, size_t n);
 
 /* batch norm; dx may be NULL, or dy. */
 void ink_run_norm(const struct ink_run *run, const struct ink_plan_node *at, const float *x,

@@ -90,6 +90,10 @@ static const struct {
     {"avgpool", HEAD "c: conv 4 3x3\nt: tanh\np: avgpool 3x3 stride=1\nf: flatten\ne: dense 10\n"},
     {"globalpool", HEAD "c: conv 6 3x3\nt: tanh\ng: globalpool\ne: dense 10\n"},
     {"globalpool and flatten", HEAD "c: conv 6 3x3\ng: globalpool\nf: flatten\ne: dense 10\n"},
+    {"batchnorm before other pools", HEAD
+     "c: conv 4 3x3 pad=1 bias=no\nb: batchnorm\np: avgpool 3x2 stride=1\nd: conv 17 2x2 bias=no\n"
+     "b2: batchnorm\nr: relu\nm: maxpool 2x3 stride=1\nk: conv 5 2x1 bias=no\nb3: batchnorm\n"
+     "g: globalpool\ne: dense 10\n"},
     {"batchnorm",
      HEAD "c: conv 4 3x3 bias=no\nb: batchnorm\nt: tanh\nd: conv 3 3x3\nf: flatten\ne: dense 10\n"},
     {"batchnorm and relu",
