@@ -246,9 +246,40 @@ backward_picture(const struct ink_run *run, const struct ink_plan_node *at, size
         backward_input(run, twin, twin_dy, dx);
 }
 
+/* Where only the weights want a gradient, it need not be written. */
+static bool
+is_gated(const struct ink_plan_node *at, const float *dx)
+{
+    return !dx && at->has_relu && at->node->has_bias && !at->is_bf16 && at->twin < 0 &&
+           at->pulled < 0;
+}
+
+static void
+backward_gated(const struct ink_run *run, const struct ink_plan_node *at)
+{
+    int index = (int)(at - run->plan->node);
+    float *dw = run->gradient + at->weight_at, *bias = run->gradient + at->bias_at;
+
+    if (ink_run_is_first(run, 0)) {
+        memset(bias, 0, ink_panel_channels(at) * sizeof(*bias));
+        memset(dw, 0, at->weight_size * sizeof(*dw));
+    }
+    for (size_t n = 0; n < (size_t)run->count && !ink_run_is_cancelled(run); n++) {
+        size_t from = n * ink_shape_count(at->out);
+
+        run->kernels->gated_weights(&at->conv, ink_run_padded_input(run, at, n),
+                                    ink_run_value(run, index) + from,
+                                    ink_run_gradient(run, index) + from, dw, bias);
+    }
+}
+
 static void
 backward_conv(const struct ink_run *run, const struct ink_plan_node *at, float *dx)
 {
+    if (is_gated(at, dx)) {
+        backward_gated(run, at);
+        return;
+    }
     for (size_t n = 0; n < (size_t)run->count && !ink_run_is_cancelled(run); n++) {
         float *to = dx ? dx + n * ink_shape_count(at->in) : NULL;
 

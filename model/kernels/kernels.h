@@ -170,6 +170,10 @@ struct ink_kernels {
     /* dw[panels][KH][KW][I][16] (+)= the gradient from one picture. */
     void (*conv_weights)(const struct ink_conv *conv, const float *x, const float *dy,
                          bool is_added, float *dw);
+    /* gate and conv_weights in one: dw += and bias += the gradients of y = relu(conv + bias).
+     * Whether dy has been through the relu afterwards is left open. */
+    void (*gated_weights)(const struct ink_conv *conv, const float *x, const float *y, float *dy,
+                          float *dw, float *bias);
 
     /*
      * A convolution of stride 1 and the largest of each 2x2 of its outputs, [OH / 2][OW / 2][O]

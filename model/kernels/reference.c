@@ -293,6 +293,15 @@ gate(size_t pixels, size_t channels, const float *y, float *dy, float *out)
 }
 
 static void
+gated_weights(const struct ink_conv *form, const float *x, const float *y, float *dy, float *dw,
+              float *bias)
+{
+    gate((size_t)form->out_height * (size_t)form->out_width, (size_t)form->out_channels, y, dy,
+         bias);
+    conv_weights(form, x, dy, true, dw);
+}
+
+static void
 activate(enum ink_op op, float slope, size_t count, const float *x, float *y)
 {
     for (size_t i = 0; i < count; i++) {
@@ -607,6 +616,7 @@ const struct ink_kernels ink_kernels_reference = {
     .conv_add = conv_add,
     .conv_apart = conv_apart,
     .conv_weights = conv_weights,
+    .gated_weights = gated_weights,
     .conv_pooled = conv_pooled,
     .conv_pooled_spans = conv_pooled_spans,
     .pooled_weights = pooled_weights,

@@ -97,6 +97,17 @@ gate(size_t pixels, size_t channels, const float *y, float *dy, float *out)
 }
 
 static void
+gated_weights(const struct ink_conv *conv, const float *x, const float *y, float *dy, float *dw,
+              float *bias)
+{
+    if (INK_SIMD_NAME(first_gated_weights)(conv, x, y, dy, dw, bias))
+        return;
+    gate((size_t)conv->out_height * (size_t)conv->out_width, (size_t)conv->out_channels, y, dy,
+         bias);
+    INK_SIMD_NAME(conv_weights)(conv, x, dy, true, dw);
+}
+
+static void
 activate(enum ink_op op, float slope, size_t count, const float *x, float *y)
 {
     if (op == INK_OP_SIGMOID)
@@ -530,6 +541,7 @@ const struct ink_kernels INK_PASTE(ink_kernels_, INK_SIMD) = {
     .tiles_out = INK_SIMD_NAME(tiles_out),
     .products = INK_SIMD_NAME(products),
     .conv_weights = INK_SIMD_NAME(conv_weights),
+    .gated_weights = gated_weights,
     .conv_pooled = INK_SIMD_NAME(conv_pooled),
     .conv_pooled_spans = INK_SIMD_NAME(conv_pooled_spans),
     .pooled_weights = INK_SIMD_NAME(pooled_weights),

@@ -184,6 +184,8 @@ bool INK_SIMD_NAME(first_pooled)(const struct ink_conv *conv, const float *x, co
                                  const float *bias, bool is_relu, float *y, uint8_t *place);
 bool INK_SIMD_NAME(first_weights)(const struct ink_conv *conv, const float *x, const float *dy,
                                   bool is_added, float *dw);
+bool INK_SIMD_NAME(first_gated_weights)(const struct ink_conv *conv, const float *x, const float *y,
+                                        const float *dy, float *dw, float *bias);
 bool INK_SIMD_NAME(first_pooled_weights)(const struct ink_conv *conv, const float *x,
                                          const float *dy, const uint8_t *place, float *dw,
                                          float *bias);

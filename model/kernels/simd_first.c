@@ -215,60 +215,102 @@ struct taps {
     int size, first, rows, vectors;
 };
 
-/* dw[t] += x[t] * dy of each output. */
+/* A convolution's numbers on the way back; y and bias of one that has a relu. */
+struct back {
+    const float *x, *y, *dy;
+    float *dw, *bias;
+};
+
+/* dw[t] += x[t] * dy of each output; with a relu of those whose y is above zero, and bias += dy. */
 ALWAYS_INLINE void
-weights_body(const struct taps taps, const struct ink_conv *conv, const float *x, const float *dy,
-             float *dw)
+weights_body(const struct taps taps, const bool has_relu, const struct ink_conv *conv,
+             struct back at)
 {
     const int size = taps.size, vectors = taps.vectors, window = size * taps.rows;
-    const ptrdiff_t next = NEXT_VECTOR(size * size);
-    vec acc[LARGEST * 3][WIDE];
+    const ptrdiff_t next = NEXT_VECTOR(size * size), channels = conv->out_channels;
+    float *dw = at.dw + (ptrdiff_t)taps.first * size * INK_PANEL;
+    vec acc[LARGEST * 3][WIDE], sum[WIDE];
 
-    x += (ptrdiff_t)taps.first * conv->in_width;
-    dw += (ptrdiff_t)taps.first * size * INK_PANEL;
-#pragma GCC unroll 15
-    for (int t = 0; t < window; t++)
+    at.x += (ptrdiff_t)taps.first * conv->in_width;
 #pragma GCC unroll 2
-        for (int v = 0; v < vectors; v++)
+    for (int v = 0; v < vectors; v++) {
+        sum[v] = has_relu ? load(at.bias + v * LANES) : (vec){0};
+#pragma GCC unroll 15
+        for (int t = 0; t < window; t++)
             acc[t][v] = load(dw + t * INK_PANEL + v * next);
+    }
     for (int i = 0; i < conv->out_height; i++)
-        for (int j = 0; j < conv->out_width; j++, dy += conv->out_channels) {
-            const float *from = x + (ptrdiff_t)i * conv->in_width + j;
+        for (int j = 0; j < conv->out_width; j++, at.dy += channels) {
+            const float *from = at.x + (ptrdiff_t)i * conv->in_width + j;
             vec gradient[WIDE];
 
 #pragma GCC unroll 2
-            for (int v = 0; v < vectors; v++)
-                gradient[v] = load(dy + v * LANES);
+            for (int v = 0; v < vectors; v++) {
+                gradient[v] = load(at.dy + v * LANES);
+                if (has_relu) {
+                    gradient[v] = choose(load(at.y + v * LANES) > 0, gradient[v], (vec){0});
+                    sum[v] += gradient[v];
+                }
+            }
+            if (has_relu)
+                at.y += channels;
 #pragma GCC unroll 15
             for (int t = 0; t < window; t++)
 #pragma GCC unroll 2
                 for (int v = 0; v < vectors; v++)
                     acc[t][v] += from[t / size * conv->in_width + t % size] * gradient[v];
         }
-#pragma GCC unroll 15
-    for (int t = 0; t < window; t++)
 #pragma GCC unroll 2
-        for (int v = 0; v < vectors; v++)
+    for (int v = 0; v < vectors; v++) {
+        if (has_relu && taps.first == 0)
+            store(at.bias + v * LANES, sum[v]);
+#pragma GCC unroll 15
+        for (int t = 0; t < window; t++)
             store(dw + t * INK_PANEL + v * next, acc[t][v]);
+    }
 }
 
-typedef void weights_fn(const struct ink_conv *conv, const float *x, const float *dy, float *dw);
+typedef void weights_fn(const struct ink_conv *conv, const struct back *at);
 
 /* 25 sums at once would leave no registers for the rest. */
-#define DEFINE_WEIGHTS(name, size, vectors)                                                   \
-    static void name(const struct ink_conv *conv, const float *x, const float *dy, float *dw) \
-    {                                                                                         \
-        weights_body((struct taps){size, 0, 3, vectors}, conv, x, dy, dw);                    \
-        if (size == 5)                                                                        \
-            weights_body((struct taps){size, 3, 2, vectors}, conv, x, dy, dw);                \
+#define DEFINE_WEIGHTS(name, size, vectors, has_relu)                              \
+    static void name(const struct ink_conv *conv, const struct back *at)           \
+    {                                                                              \
+        weights_body((struct taps){size, 0, 3, vectors}, has_relu, conv, *at);     \
+        if (size == 5)                                                             \
+            weights_body((struct taps){size, 3, 2, vectors}, has_relu, conv, *at); \
     }
-DEFINE_WEIGHTS(wide_3, 3, WIDE)
-DEFINE_WEIGHTS(single_3, 3, 1)
+DEFINE_WEIGHTS(wide_3, 3, WIDE, false)
+DEFINE_WEIGHTS(single_3, 3, 1, false)
+DEFINE_WEIGHTS(relu_wide_3, 3, WIDE, true)
+DEFINE_WEIGHTS(relu_single_3, 3, 1, true)
 #if defined(__AVX512F__)
-DEFINE_WEIGHTS(single_5, 5, 1)
+DEFINE_WEIGHTS(single_5, 5, 1, false)
+DEFINE_WEIGHTS(relu_single_5, 5, 1, true)
 #else
-#define single_5 single_3
+#define single_5      single_3
+#define relu_single_5 relu_single_3
 #endif
+
+static void
+add_weights(const struct ink_conv *conv, const struct back *all)
+{
+    int window = conv->kernel_height * conv->kernel_width;
+
+    for (int c = 0, lanes; c < conv->out_channels; c += lanes) {
+        bool is_wide = window == 9 && c + WIDE * LANES <= conv->out_channels;
+        weights_fn *run = is_wide ? wide_3 : window == 9 ? single_3 : single_5;
+        struct back at = {.x = all->x, .dy = all->dy + c, .dw = panel_at(conv, all->dw, c)};
+
+        if (all->y) {
+            run = is_wide ? relu_wide_3 : window == 9 ? relu_single_3 : relu_single_5;
+            at.y = all->y + c;
+            at.bias = all->bias + c;
+        }
+        lanes = is_wide ? WIDE * LANES : LANES;
+        run(conv, &at);
+    }
+}
 
 bool
 INK_SIMD_NAME(first_weights)(const struct ink_conv *conv, const float *x, const float *dy,
@@ -280,13 +322,17 @@ INK_SIMD_NAME(first_weights)(const struct ink_conv *conv, const float *x, const 
         return false;
     if (!is_added)
         memset(dw, 0, (size_t)(window * conv->out_channels) * sizeof(*dw));
-    for (int c = 0, lanes; c < conv->out_channels; c += lanes) {
-        bool is_wide = window == 9 && c + WIDE * LANES <= conv->out_channels;
-        weights_fn *run = is_wide ? wide_3 : window == 9 ? single_3 : single_5;
+    add_weights(conv, &(struct back){.x = x, .dy = dy, .dw = dw});
+    return true;
+}
 
-        lanes = is_wide ? WIDE * LANES : LANES;
-        run(conv, x, dy + c, panel_at(conv, dw, c));
-    }
+bool
+INK_SIMD_NAME(first_gated_weights)(const struct ink_conv *conv, const float *x, const float *y,
+                                   const float *dy, float *dw, float *bias)
+{
+    if (!INK_SIMD_NAME(is_first)(conv))
+        return false;
+    add_weights(conv, &(struct back){.x = x, .y = y, .dy = dy, .dw = dw, .bias = bias});
     return true;
 }
 

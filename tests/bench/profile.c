@@ -146,6 +146,10 @@ TIMED_CONV(real, conv_apart, conv_apart, conv_operations(conv),
 TIMED_CONV(real, conv_weights, conv_weights, conv_operations(conv),
            (const struct ink_conv *conv, const float *x, const float *dy, bool is_added, float *dw),
            (conv, x, dy, is_added, dw))
+TIMED_CONV(real, gated_weights, gated_weights, conv_operations(conv),
+           (const struct ink_conv *conv, const float *x, const float *y, float *dy, float *dw,
+            float *bias),
+           (conv, x, y, dy, dw, bias))
 TIMED_CONV(real, conv_pooled, conv_pooled, window_operations(conv) * 4 * (double)pooled_count(conv),
            (const struct ink_conv *conv, const float *x, const float *w, const float *bias,
             bool is_relu, float *y, uint8_t *place),
@@ -328,8 +332,8 @@ profile_begin(void)
     profile.real_bf16 = real->bf16;
     profile.table = *real;
 #define PUT(name) profile.table.name = timed_##name
-    PUT(conv), PUT(conv_add), PUT(conv_weights), PUT(conv_pooled), PUT(conv_pooled_spans),
-        PUT(pooled_weights);
+    PUT(conv), PUT(conv_add), PUT(conv_weights), PUT(gated_weights), PUT(conv_pooled),
+        PUT(conv_pooled_spans), PUT(pooled_weights);
     PUT(pooled_input), PUT(pooled_gather), PUT(sum_pixels), PUT(pixels);
     PUT(activate), PUT(activate_backward), PUT(add), PUT(transpose), PUT(maxpool);
     PUT(maxpool_backward), PUT(avgpool), PUT(avgpool_backward), PUT(moments), PUT(norm);

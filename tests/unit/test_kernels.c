@@ -26,7 +26,7 @@ check_conv(const struct ink_kernels *fast, const struct ink_kernels *reference,
     size_t pixels = (size_t)conv->out_height * (size_t)conv->out_width, out = pixels * outs;
     float *x = noise(in), *w = noise(window * panels), *bias = noise(panels);
     float *want = noise(out + 16), *got = copy_of(want, out + 16), *start = noise(out + 16);
-    float *dw_want = noise(window * panels), *dw_got;
+    float *dw_want = noise(window * panels), *dw_got, *bias_got = copy_of(bias, panels);
 
     for (size_t i = 0; i < window * panels; i++) /* unused channels of the last panel are zero */
         if (i / (window * 16) * 16 + i % 16 >= outs)
@@ -61,9 +61,17 @@ check_conv(const struct ink_kernels *fast, const struct ink_kernels *reference,
         assert_near(fast->name, "conv_weights", dw_got, dw_want, window * panels,
                     (double)pixels * (double)window * (double)tolerance);
     }
+    memcpy(got, want, out * sizeof(*got));
+    reference->gated_weights(conv, x, start, want, dw_want, bias);
+    fast->gated_weights(conv, x, start, got, dw_got, bias_got);
+    assert_near(fast->name, "gated_weights", dw_got, dw_want, window * panels,
+                (double)pixels * (double)window * (double)tolerance);
+    assert_near(fast->name, "gated_weights: bias", bias_got, bias, panels,
+                (double)pixels * (double)window * (double)tolerance);
     free(x);
     free(w);
     free(bias);
+    free(bias_got);
     free(want);
     free(got);
     free(start);
