@@ -460,6 +460,7 @@ ink_plan_create(const struct ink_arch *arch, enum ink_use use, enum ink_precisio
     ink_plan_blanks(plan);
     plan_adding(plan);
     ink_plan_sums(plan);
+    ink_plan_training_tiles(plan);
     ink_plan_head(plan);
     ink_plan_memory(plan);
     for (int i = 0; i < plan->node_count && plan->use == INK_USE_TRAIN; i++)

@@ -66,7 +66,9 @@ struct ink_plan_node {
     struct ink_conv turned;    /* backward to the input: the conv that does it */
     struct ink_pool_form pool; /* pools */
     size_t weight_at, weight_size; /* in the parameters, in floats, panels */
-    size_t tiled_at, tiled_size;   /* the same weights as tiles want them; size 0: no tiles */
+    size_t tiled_at, tiled_size;   /* the same weights as tiles want them; size 0: no tiles;
+                                      in training among the turned weights */
+    size_t tiled_back_at;          /* and those for the way back to the input */
     size_t bias_at;                /* [panels][16]; batch norm: shift */
     size_t statistic_at;           /* batch norm: mean, then variance, each [panels][16] */
     size_t turned_at;              /* in the turned weights; not of a dense layer */
@@ -90,6 +92,7 @@ struct ink_plan_node {
     int lent;     /* the add whose gradient is this one's too, in the same memory, or -1 */
     int pooled;   /* the maxpool 2x2 that this conv does in its own pass, or -1 */
     bool has_bias, has_relu; /* of the fused kernel */
+    bool is_tiled_back;      /* the way back to its input goes by tiles */
     bool is_bf16;            /* what it multiplies is rounded */
     bool is_packed_bf16;     /* answering: and its weights are so in the parameters */
     bool is_in_rows;         /* a dense layer's, as bf16's dense_one reads them */
@@ -208,9 +211,9 @@ void ink_plan_pack(const struct ink_plan *plan, const struct ink_snapshot *snaps
 /* Unpack node `index` of a block; any out may be NULL. Not for INK_USE_ANSWER. */
 void ink_plan_unpack(const struct ink_plan *plan, const float *block, int index, float *out_weights,
                      float *out_biases, float *out_statistics);
-/* The convolutions' weights as the way back wants them, those in bf16 also as forward does, and the
- * dense ones that are multiplied in bf16, rounded; part of `parts` of the work, for as many
- * threads. */
+/* The convolutions' weights as the way back wants them, those in bf16 or by tiles also as forward
+ * does, and the dense ones that are multiplied in bf16, rounded; part of `parts` of the work, for
+ * as many threads. */
 void ink_plan_turn(const struct ink_plan *plan, const struct ink_kernels *kernels,
                    const float *block, float *turned, int part, int parts);
 /* Of it only the convolutions, or the dense weights among parameters from..to - 1, for those who

@@ -227,7 +227,8 @@ backward_input(const struct ink_run *run, const struct ink_plan_node *at, const 
         run->kernels->conv(&at->turned, spread, turned_weights, NULL, false, dx);
 }
 
-/* What picture n gives to the gradients of weights, and to its input's unless dx is NULL. */
+/* What picture n gives to the gradients of weights, and to its input's unless dx is NULL: a batch
+ * norm before is told. */
 static void
 backward_picture(const struct ink_run *run, const struct ink_plan_node *at, size_t n, float *dx)
 {
@@ -240,10 +241,12 @@ backward_picture(const struct ink_run *run, const struct ink_plan_node *at, size
     if (twin)
         run->kernels->conv_weights(&twin->conv, x + ink_run_twin_from(run, twin), twin_dy, is_added,
                                    run->gradient + twin->weight_at);
-    if (dx)
-        backward_input(run, at, dy, dx);
-    if (dx && twin)
+    if (!dx || ink_tiles_back(run, at, n, dy))
+        return;
+    backward_input(run, at, dy, dx);
+    if (twin)
         backward_input(run, twin, twin_dy, dx);
+    ink_norm_wrote_back(run, at, n);
 }
 
 /* Where only the weights want a gradient, it need not be written. */
@@ -286,12 +289,13 @@ backward_conv(const struct ink_run *run, const struct ink_plan_node *at, float *
         backward_output(run, at, n);
         if (at->twin >= 0)
             backward_output(run, &run->plan->node[at->twin], n);
-        if (at->is_bf16)
+        if (at->is_bf16) {
             ink_bf16_run_conv_back(run, at, n, to);
-        else
+            if (to)
+                ink_norm_wrote_back(run, at, n);
+        } else {
             backward_picture(run, at, n, to);
-        if (dx)
-            ink_norm_wrote_back(run, at, n);
+        }
     }
 }
 

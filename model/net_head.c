@@ -23,7 +23,8 @@ is_head_op(const struct ink_plan *plan, const struct ink_plan_node *at)
 {
     bool is_train = plan->use == INK_USE_TRAIN;
 
-    if (at->node->op == INK_OP_DENSE || (is_train && at->node->op == INK_OP_BATCHNORM))
+    if (at->node->op == INK_OP_DENSE || (is_train && at->node->op == INK_OP_BATCHNORM) ||
+        (is_train && ink_tiles_are_few(at)))
         return false;
     if (at->twin >= 0 || (at->sum >= 0 && plan->node[at->sum].measured >= 0))
         return false;

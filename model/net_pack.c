@@ -113,7 +113,7 @@ ink_plan_pack(const struct ink_plan *plan, const struct ink_snapshot *snapshot, 
             continue;
         if (at->node->op != INK_OP_BATCHNORM) {
             pack_weighted(at, snapshot, i, block);
-            if (at->tiled_size > 0)
+            if (at->tiled_size > 0 && plan->use == INK_USE_ANSWER)
                 ink_tiles_pack(at, block);
             continue;
         }
@@ -190,12 +190,12 @@ ink_plan_turn_convs(const struct ink_plan *plan, const struct ink_kernels *kerne
         if (at->is_bf16)
             ink_bf16_turn(kernels->bf16, at, is_back && ink_bf16_is_turned(at), block, turned,
                           (const int[2]){part, parts});
-        if (!is_back || ink_bf16_is_turned(at))
-            continue;
-        count = panels((size_t)at->in.channels) / INK_PANEL;
+        count =
+            is_back && !ink_bf16_is_turned(at) ? panels((size_t)at->in.channels) / INK_PANEL : 0;
         for (size_t panel = count * (size_t)part / (size_t)parts;
              panel < count * ((size_t)part + 1) / (size_t)parts; panel++)
             turn_panel(at, block + at->weight_at, panel, turned + at->turned_at);
+        ink_tiles_turn(kernels, at, block, turned, (const int[2]){part, parts});
     }
 }
 

@@ -122,9 +122,20 @@ void ink_run_dense_back(const struct ink_run *run, const struct ink_plan_node *a
 
 /* Whether a conv is computed by tiles, and where its weights for that are (net_tiles.c). */
 void ink_plan_tiles(struct ink_plan *plan, struct ink_plan_node *at);
+void ink_plan_training_tiles(struct ink_plan *plan);
+/* Whether a picture has so few tiles that it should go together with others. */
+bool ink_tiles_are_few(const struct ink_plan_node *at);
 void ink_tiles_pack(const struct ink_plan_node *at, float *block);
+/* What training has of them among the turned weights, part[0] of part[1]: behind the other turned
+ * ones of that part. */
+void ink_tiles_turn(const struct ink_kernels *kernels, const struct ink_plan_node *at,
+                    const float *block, float *turned, const int part[static 2]);
 /* All pictures of a conv, with its pool; false, and nothing done, where tiles do not pay. */
 bool ink_tiles_run(const struct ink_run *run, const struct ink_plan_node *at);
+/* The input's gradient of picture n, from the output's; written with that of the last picture. A
+ * batch norm is told. False, and nothing done, where tiles do not pay. */
+bool ink_tiles_back(const struct ink_run *run, const struct ink_plan_node *at, size_t n,
+                    const float *dy);
 
 /* Where values and gradients are (net_memory.c), with all else planned. */
 void ink_plan_memory(struct ink_plan *plan);

@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * net_tiles: convolutions of 3x3 by tiles, in plans for answers (model/kernels/simd_winograd.c).
+ * net_tiles: convolutions of 3x3 by tiles (model/kernels/simd_winograd.c), in float.
  *
- * Their weights lie twice in the parameters, as the tiles want them and in
- * panels, for tables without tiles. Pictures go together as far as their numbers
+ * In plans for answers their weights lie twice in the parameters, as the tiles
+ * want them and in panels, for tables without tiles; in training those for the
+ * tiles are among the turned ones, made once a step. Pictures go together as far as their numbers
  * stay in the second-level cache; a large one goes by some rows of tiles at a
  * time. For a single picture too this is faster, even where its weights, four
  * times as many, do not stay in that cache (128 to 128 channels: 58 -> 32 us); but
  * not where a network is so large that they come from memory each time.
  */
-#include "model/net_run.h"
+#include "model/net_norm.h"
 
 enum {
     NUMBERS = INK_TILES_NUMBERS,
     BUDGET = 2048,       /* floats of one of the 36 matrices that are multiplied together */
     SLICE = 64,          /* output channels that are made together */
+    FEWEST = 9,          /* tiles that are worth to be multiplied without other pictures' */
     CACHED_MAX = 4 << 20 /* floats of a network's parameters that stay in the last cache */
 };
 
@@ -24,28 +26,32 @@ least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-static size_t
-tile_rows(const struct ink_plan_node *at)
-{
-    return ((size_t)at->out.height + INK_TILES_OUT - 1) / INK_TILES_OUT;
-}
+/* A convolution from its input, or back from its output's gradient: that is one too, with its
+ * weights turned around. */
+struct way {
+    struct ink_shape in, out;
+    int pad;
+    size_t across, down; /* tiles of a picture */
+    size_t most;         /* tiles that are computed together: at least a row of them */
+};
 
-static size_t
-tile_columns(const struct ink_plan_node *at)
+static struct way
+way_of(const struct ink_plan_node *at, bool is_back)
 {
-    return ((size_t)at->out.width + INK_TILES_OUT - 1) / INK_TILES_OUT;
-}
+    struct way way = {at->in, at->out, at->node->pad, 0, 0, 0};
+    size_t widest;
 
-/* Tiles that are computed together: at least a row of them. */
-static size_t
-tiles_most(const struct ink_plan_node *at)
-{
-    size_t widest = least(ink_channels_of(at->out), SLICE), most, row = tile_columns(at);
-
-    if (widest < ink_channels_of(at->in))
-        widest = ink_channels_of(at->in);
-    most = BUDGET / widest;
-    return most < row ? row : most;
+    if (is_back)
+        way = (struct way){at->out, at->in, INK_TILES_IN - INK_TILES_OUT - at->node->pad, 0, 0, 0};
+    widest = least(ink_channels_of(way.out), SLICE);
+    if (widest < ink_channels_of(way.in))
+        widest = ink_channels_of(way.in);
+    way.across = ((size_t)way.out.width + INK_TILES_OUT - 1) / INK_TILES_OUT;
+    way.down = ((size_t)way.out.height + INK_TILES_OUT - 1) / INK_TILES_OUT;
+    way.most = BUDGET / widest;
+    if (way.most < way.across)
+        way.most = way.across;
+    return way;
 }
 
 /* Floats from one of the 36 numbers to the next: not a power of two, which the cache is bad at. */
@@ -55,22 +61,84 @@ step_of(size_t tiles, size_t channels)
     return tiles * channels + INK_PANEL;
 }
 
+/* ---- the plan ---- */
+
+static bool
+has_tiles(const struct ink_plan_node *at)
+{
+    return !at->is_bf16 && at->node->op == INK_OP_CONV && at->conv.kernel_height == 3 &&
+           at->conv.kernel_width == 3 && at->conv.stride == 1 &&
+           ink_channels_of(at->in) % INK_PANEL == 0 && ink_channels_of(at->out) % INK_PANEL == 0;
+}
+
+static size_t
+size_of(const struct ink_plan_node *at)
+{
+    return NUMBERS * ink_channels_of(at->in) * ink_channels_of(at->out);
+}
+
+static void
+plan_scratch(struct ink_plan *plan, const struct way *way)
+{
+    size_t outs = least(ink_channels_of(way->out), SLICE);
+    size_t size =
+        NUMBERS * (step_of(way->most, ink_channels_of(way->in)) + step_of(way->most, outs));
+
+    if (plan->tiles_size < size)
+        plan->tiles_size = size;
+}
+
 void
 ink_plan_tiles(struct ink_plan *plan, struct ink_plan_node *at)
 {
-    size_t ins = ink_channels_of(at->in), outs = ink_channels_of(at->out), most;
+    const struct way way = way_of(at, false);
 
-    if (plan->use != INK_USE_ANSWER || at->is_bf16 || at->node->op != INK_OP_CONV ||
-        at->conv.kernel_height != 3 || at->conv.kernel_width != 3 || at->conv.stride != 1 ||
-        ins % INK_PANEL != 0 || outs % INK_PANEL != 0)
+    if (plan->use != INK_USE_ANSWER || !has_tiles(at))
         return;
-    at->tiled_size = NUMBERS * ins * outs;
     at->tiled_at = plan->parameter_size;
+    at->tiled_size = size_of(at);
     plan->parameter_size += at->tiled_size;
-    most = tiles_most(at);
-    most = NUMBERS * (step_of(most, ins) + step_of(most, least(outs, SLICE)));
-    if (plan->tiles_size < most)
-        plan->tiles_size = most;
+    plan_scratch(plan, &way);
+}
+
+/* Whether a tile makes at least half of its outputs, and is thus half the work or less. */
+static bool
+pays(const struct way *way)
+{
+    return 2 * ink_pixels_of(way->out) >= way->across * way->down * INK_TILES_OUT * INK_TILES_OUT;
+}
+
+bool
+ink_tiles_are_few(const struct ink_plan_node *at)
+{
+    const struct way way = way_of(at, false);
+
+    return at->tiled_size > 0 && way.across * way.down < FEWEST;
+}
+
+void
+ink_plan_training_tiles(struct ink_plan *plan)
+{
+    for (int i = 1; i < plan->node_count && plan->use == INK_USE_TRAIN; i++) {
+        struct ink_plan_node *at = &plan->node[i];
+        const struct way way = way_of(at, false), back = way_of(at, true);
+
+        if (!has_tiles(at))
+            continue;
+        if (pays(&way)) {
+            at->tiled_at = plan->turned_size;
+            at->tiled_size = size_of(at);
+            plan->turned_size += at->tiled_size;
+            plan_scratch(plan, &way);
+        }
+        at->is_tiled_back = pays(&back) && at->pooled < 0 && back.pad >= 0 &&
+                            plan->node[at->node->input[0]].needs_gradient;
+        if (at->is_tiled_back) {
+            at->tiled_back_at = plan->turned_size;
+            plan->turned_size += size_of(at);
+            plan_scratch(plan, &back);
+        }
+    }
 }
 
 /* ---- weights ---- */
@@ -122,101 +190,177 @@ ink_tiles_pack(const struct ink_plan_node *at, float *block)
                     block + at->tiled_at + i, all);
 }
 
-/* ---- forward ---- */
+/* Part of `parts` of `count` panels of [9][size]. */
+static void
+turn_panels(const struct ink_kernels *kernels, const float *weights, const size_t form[static 2],
+            const int part[static 2], float *turned)
+{
+    size_t count = form[0], size = form[1], parts = (size_t)part[1];
+
+    for (size_t panel = count * (size_t)part[0] / parts;
+         panel < count * ((size_t)part[0] + 1) / parts; panel++)
+        kernels->tiles_weights(size, weights + panel * 9 * size, turned + panel * size,
+                               count * size);
+}
+
+void
+ink_tiles_turn(const struct ink_kernels *kernels, const struct ink_plan_node *at,
+               const float *block, float *turned, const int part[static 2])
+{
+    size_t ins = ink_channels_of(at->in), outs = ink_channels_of(at->out);
+
+    if (!kernels->products)
+        return;
+    if (at->tiled_size > 0)
+        turn_panels(kernels, block + at->weight_at,
+                    (const size_t[2]){outs / INK_PANEL, ins * INK_PANEL}, part,
+                    turned + at->tiled_at);
+    if (at->is_tiled_back)
+        turn_panels(kernels, turned + at->turned_at,
+                    (const size_t[2]){ins / INK_PANEL, outs * INK_PANEL}, part,
+                    turned + at->tiled_back_at);
+}
+
+/* ---- both ways ---- */
 
 /* Some pictures' tiles, or some rows of one's. */
 struct group {
+    const struct ink_run *run;
+    const struct ink_plan_node *at;
+    bool is_back;
+    size_t ins, outs;
     size_t first, count; /* pictures */
     size_t tiles;        /* of a picture */
     struct ink_tiles form;
 };
 
 static void
-read_tiles(const struct ink_run *run, const struct ink_plan_node *at, const struct group *group,
-           float *v)
+read_tiles(const struct group *group, size_t n, const float *x)
 {
     struct ink_tiles form = group->form;
-    const float *x =
-        ink_run_value(run, at->node->input[0]) + group->first * ink_shape_count(at->in);
 
-    form.channels = at->in.channels;
-    form.step = step_of(group->count * group->tiles, ink_channels_of(at->in));
-    for (size_t n = 0; n < group->count; n++)
-        run->kernels->tiles_in(&form, x + n * ink_shape_count(at->in),
-                               v + n * group->tiles * ink_channels_of(at->in));
+    form.channels = (int)group->ins;
+    form.step = step_of(group->count * group->tiles, group->ins);
+    group->run->kernels->tiles_in(
+        &form, x, group->run->workspace->tiles + (n - group->first) * group->tiles * group->ins);
+}
+
+/* Picture n's outputs from `channel` on. */
+static void
+write_forward(const struct group *group, size_t n, size_t channel, const float *m)
+{
+    const struct ink_run *run = group->run;
+    const struct ink_plan_node *at = group->at;
+    size_t from = n * ink_shape_count(at->kept) + channel;
+    const float *start = ink_run_start(run, at, n);
+    uint8_t *place = NULL;
+
+    if (at->pooled >= 0 && run->plan->use == INK_USE_TRAIN)
+        place = ink_run_places(run, at) + from;
+    run->kernels->tiles_out(&group->form, m,
+                            at->has_bias ? run->block + at->bias_at + channel : NULL,
+                            start ? start + channel : NULL,
+                            ink_run_value(run, (int)(at - run->plan->node)) + from, place);
 }
 
 static void
-write_tiles(const struct ink_run *run, const struct ink_plan_node *at, const struct group *group,
-            size_t channel, const float *m)
+write_back(const struct group *group, size_t n, size_t channel, const float *m)
 {
-    const float *bias = at->has_bias ? run->block + at->bias_at + channel : NULL;
-    float *y = ink_run_value(run, (int)(at - run->plan->node)) +
-               group->first * ink_shape_count(at->kept) + channel;
+    const struct ink_plan_node *at = group->at;
+    float *dx = ink_run_gradient(group->run, at->node->input[0]) + n * ink_shape_count(at->in);
 
-    for (size_t n = 0; n < group->count; n++)
-        run->kernels->tiles_out(&group->form, m + n * group->tiles * (size_t)group->form.channels,
-                                bias, y + n * ink_shape_count(at->kept));
+    group->run->kernels->tiles_out(&group->form, m, NULL, at->adds[0] ? dx + channel : NULL,
+                                   dx + channel, NULL);
 }
 
 static void
-run_group(const struct ink_run *run, const struct ink_plan_node *at, struct group *group)
+multiply(struct group *group)
 {
-    size_t ins = ink_channels_of(at->in), outs = ink_channels_of(at->out);
+    const struct ink_run *run = group->run;
+    const struct ink_plan_node *at = group->at;
     size_t tiles = group->count * group->tiles, slice;
-    float *v = run->workspace->tiles, *m = v + NUMBERS * step_of(tiles, ins);
+    const float *v = run->workspace->tiles, *weights = run->block + at->tiled_at;
+    float *m = run->workspace->tiles + NUMBERS * step_of(tiles, group->ins);
 
-    read_tiles(run, at, group, v);
-    for (size_t channel = 0; channel < outs; channel += slice) {
+    if (run->plan->use == INK_USE_TRAIN)
+        weights = run->turned + (group->is_back ? at->tiled_back_at : at->tiled_at);
+    for (size_t channel = 0; channel < group->outs; channel += slice) {
         struct ink_products form = {.count = NUMBERS,
                                     .rows = tiles,
-                                    .ins = ins,
-                                    .a_step = step_of(tiles, ins),
-                                    .b_step = ins * outs};
+                                    .ins = group->ins,
+                                    .a_step = step_of(tiles, group->ins),
+                                    .b_step = group->ins * group->outs};
 
-        slice = least(SLICE, outs - channel);
+        slice = least(SLICE, group->outs - channel);
         form.outs = slice;
         form.y_step = group->form.step = step_of(tiles, slice);
         group->form.channels = (int)slice;
-        run->kernels->products(&form, v, run->block + at->tiled_at + channel * ins, m);
-        write_tiles(run, at, group, channel, m);
+        run->kernels->products(&form, v, weights + channel * group->ins, m);
+        for (size_t n = 0; n < group->count; n++)
+            (group->is_back ? write_back : write_forward)(group, group->first + n, channel,
+                                                          m + n * group->tiles * slice);
     }
+}
+
+/* Picture n's input, x; with the last one of a group the outputs of all of them are there. */
+static void
+run_picture(const struct ink_run *run, const struct ink_plan_node *at, bool is_back, size_t n,
+            const float *x)
+{
+    const struct way way = way_of(at, is_back);
+    size_t together = way.most / (way.across * way.down), rows = way.down;
+    struct group group = {
+        .run = run,
+        .at = at,
+        .is_back = is_back,
+        .ins = ink_channels_of(way.in),
+        .outs = ink_channels_of(way.out),
+        .form = {.height = way.in.height,
+                 .width = way.in.width,
+                 .pad = way.pad,
+                 .out_height = way.out.height,
+                 .out_width = way.out.width,
+                 .y_pixel = way.out.channels,
+                 .is_relu = at->has_relu && !is_back,
+                 .is_pooled = at->pooled >= 0},
+    };
+
+    if (together == 0) {
+        together = 1;
+        rows = way.most / way.across;
+    }
+    group.first = n - n % together;
+    group.count = least(together, (size_t)run->count - group.first);
+    for (size_t row = 0; row < way.down; row += rows) {
+        group.form.first_row = (int)row;
+        group.form.last_row = (int)least(row + rows, way.down);
+        group.tiles = (size_t)(group.form.last_row - group.form.first_row) * way.across;
+        read_tiles(&group, n, x);
+        if (n + 1 == group.first + group.count)
+            multiply(&group);
+    }
+    for (size_t i = group.first; i <= n && n + 1 == group.first + group.count; i++)
+        (is_back ? ink_norm_wrote_back : ink_norm_wrote)(run, at, i);
 }
 
 bool
 ink_tiles_run(const struct ink_run *run, const struct ink_plan_node *at)
 {
-    size_t across = tile_columns(at), down = tile_rows(at), most = tiles_most(at);
-    size_t pictures = most / (across * down), rows = down;
-    size_t count = (size_t)run->count;
+    bool is_answer = run->plan->use == INK_USE_ANSWER;
 
     if (at->tiled_size == 0 || !run->kernels->products ||
-        (run->workspace->count == 1 && run->plan->parameter_size > CACHED_MAX))
+        (is_answer && run->workspace->count == 1 && run->plan->parameter_size > CACHED_MAX))
         return false;
-    if (pictures == 0) {
-        pictures = 1;
-        rows = most / across;
-    }
-    for (size_t n = 0; n < count; n += pictures)
-        for (size_t row = 0; row < down; row += rows) {
-            size_t last = least(row + rows, down);
-            struct group group = {
-                .first = n,
-                .count = least(pictures, count - n),
-                .tiles = (last - row) * across,
-                .form = {.height = at->in.height,
-                         .width = at->in.width,
-                         .pad = at->node->pad,
-                         .out_height = at->out.height,
-                         .out_width = at->out.width,
-                         .first_row = (int)row,
-                         .last_row = (int)last,
-                         .y_pixel = at->out.channels,
-                         .is_relu = at->has_relu,
-                         .is_pooled = at->pooled >= 0},
-            };
+    for (size_t n = 0; n < (size_t)run->count && !ink_run_is_cancelled(run); n++)
+        run_picture(run, at, false, n, ink_norm_input(run, at, n));
+    return true;
+}
 
-            run_group(run, at, &group);
-        }
+bool
+ink_tiles_back(const struct ink_run *run, const struct ink_plan_node *at, size_t n, const float *dy)
+{
+    if (!at->is_tiled_back || !run->kernels->products)
+        return false;
+    run_picture(run, at, true, n, dy);
     return true;
 }

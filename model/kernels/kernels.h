@@ -162,10 +162,14 @@ struct ink_kernels {
     void (*dense_one)(const struct ink_conv *conv, const float *x, const float *w,
                       const float *bias, bool is_relu, float *y);
     /* One picture's tiles, row by row: v[36][tiles][channels], from x [H][W][C]; y from
-     * m[36][tiles][channels], what v's numbers were multiplied to; bias [channels] or NULL.
+     * m[36][tiles][channels], what v's numbers were multiplied to; bias [channels] or NULL; or as
+     * conv_add has it, start not being NULL; or as conv_pooled, with place or NULL.
      * NULL in a table that always computes as conv does. */
     void (*tiles_in)(const struct ink_tiles *tiles, const float *x, float *v);
-    void (*tiles_out)(const struct ink_tiles *tiles, const float *m, const float *bias, float *y);
+    void (*tiles_out)(const struct ink_tiles *tiles, const float *m, const float *bias,
+                      const float *start, float *y, uint8_t *place);
+    /* u[36], `step` floats apart, from w[9][count]: what v's numbers are to be multiplied with. */
+    void (*tiles_weights)(size_t count, const float *w, float *u, size_t step);
     void (*products)(const struct ink_products *form, const float *a, const float *b, float *y);
     /* dw[panels][KH][KW][I][16] (+)= the gradient from one picture. */
     void (*conv_weights)(const struct ink_conv *conv, const float *x, const float *dy,

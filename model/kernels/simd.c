@@ -539,6 +539,7 @@ const struct ink_kernels INK_PASTE(ink_kernels_, INK_SIMD) = {
     .conv_apart = INK_SIMD_NAME(conv_apart),
     .tiles_in = INK_SIMD_NAME(tiles_in),
     .tiles_out = INK_SIMD_NAME(tiles_out),
+    .tiles_weights = INK_SIMD_NAME(tiles_weights),
     .products = INK_SIMD_NAME(products),
     .conv_weights = INK_SIMD_NAME(conv_weights),
     .gated_weights = gated_weights,

@@ -160,7 +160,8 @@ void INK_SIMD_NAME(products)(const struct ink_products *form, const float *a, co
                              float *y);
 void INK_SIMD_NAME(tiles_in)(const struct ink_tiles *tiles, const float *x, float *v);
 void INK_SIMD_NAME(tiles_out)(const struct ink_tiles *tiles, const float *m, const float *bias,
-                              float *y);
+                              const float *start, float *y, uint8_t *place);
+void INK_SIMD_NAME(tiles_weights)(size_t count, const float *w, float *u, size_t step);
 void INK_SIMD_NAME(warp)(const struct ink_warp *warp, const float *source, const float *field,
                          float *pixels);
 void INK_SIMD_NAME(spread)(const float *knots, float *field);

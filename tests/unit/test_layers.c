@@ -143,6 +143,14 @@ static const struct {
      "c: conv 4 3x3 pad=1 bias=no\nb: batchnorm\nr: relu\nd: conv 6 3x3 stride=2 pad=1 bias=no\n"
      "b2: batchnorm\nr2: relu\ng: conv 6 3x3 pad=1 bias=no\nk: conv 6 1x1 stride=2 from=r\n"
      "s: add from=g,k\nb3: batchnorm\nr3: relu\np: globalpool\ne: dense 10\nq: softmax\n"},
+    {"tiles, residual, in groups",
+     HEAD "c: conv 16 3x3 pad=1 bias=no\nb: batchnorm\nr: relu\nd: conv 32 3x3 pad=1 bias=no\n"
+          "b2: batchnorm\nr2: relu\ng: conv 16 3x3 pad=1 bias=no\ns: add from=g,c\nb3: batchnorm\n"
+          "r3: relu\nh: conv 16 3x3\nt: tanh\nf: flatten\ne: dense 10\n"},
+    {"tiles, pooled, two users of one input",
+     HEAD "c: conv 16 2x2\nt: tanh\nv: conv 16 3x3 pad=2 from=t\nr: relu\np: maxpool 2x2\n"
+          "w: conv 32 3x3 pad=2 from=t\nu: relu\nx: conv 16 5x5\nj: add from=x,p\nf: flatten\n"
+          "e: dense 10\n"},
 };
 
 /* A network in training, with its pictures. */
@@ -208,6 +216,8 @@ loss_of(struct bench *bench)
 {
     double loss = 0;
 
+    ink_plan_turn(bench->plan, bench->kernels, bench->block, bench->turned, 0, 2);
+    ink_plan_turn(bench->plan, bench->kernels, bench->block, bench->turned, 1, 2);
     for (int n = 0; n < PICTURES; n++)
         ink_rng_init(&bench->workspace.rng[n], 5, (uint64_t)n); /* the same dropout each time */
     ink_net_forward(bench->plan, bench->kernels, bench->block, bench->turned, &bench->workspace,
@@ -270,8 +280,6 @@ gradients_of(struct bench *bench)
         ink_softmax(ink_net_value(bench->plan, &bench->workspace, last, n), gradient);
         gradient[n + 1] -= 1;
     }
-    ink_plan_turn(bench->plan, bench->kernels, bench->block, bench->turned, 0, 2);
-    ink_plan_turn(bench->plan, bench->kernels, bench->block, bench->turned, 1, 2);
     for (size_t i = 0; i < bench->plan->parameter_size; i++)
         bench->gradient[i] = 1e9F; /* backward overwrites */
     ink_net_backward(bench->plan, bench->kernels, bench->block, bench->turned, &bench->workspace,
@@ -442,7 +450,6 @@ blank_margins_change_no_answer(void **state)
                 continue;
             bench_init_precise(&bench, texts[i % 3 % 2], all[i / 3],
                                i % 3 == 2 ? INK_PRECISION_BF16 : INK_PRECISION_F32);
-            ink_plan_turn(bench.plan, bench.kernels, bench.block, bench.turned, 0, 1);
             assert_true(bench.plan->has_blanks);
             assert_true(bench.plan->node[3].is_bf16 == (i % 3 == 2));
             pixels = ink_net_value(bench.plan, &bench.workspace, 0, 0);

@@ -14,83 +14,89 @@
  * side; a picture of a single tile, and of a single output. */
 static const struct {
     const char *name, *text;
-    int tiled; /* convolutions that are computed so */
+    int tiled, trained; /* convolutions that are computed so */
 } nets[] = {
-    {"plain", HEAD "a: conv 16 3x3\nb: conv 16 3x3\nc: conv 32 3x3\n" TAIL, 2},
-    {"padded", HEAD "a: conv 32 3x3\nb: conv 48 3x3 pad=1\nr: relu\nc: conv 16 3x3 pad=2\n" TAIL,
+    {"plain", HEAD "a: conv 16 3x3\nb: conv 16 3x3\nc: conv 32 3x3\n" TAIL, 2, 2},
+    {"padded", HEAD "a: conv 32 3x3\nb: conv 48 3x3 pad=1\nr: relu\nc: conv 16 3x3 pad=2\n" TAIL, 2,
      2},
     {"oblong", HEAD "a: conv 16 6x11\nb: conv 80 3x3 bias=no\nc: conv 16 3x3 pad=1\nr: relu\n" TAIL,
-     2},
+     2, 2},
     {"pooled",
      HEAD "a: conv 16 3x3\nb: conv 32 3x3 pad=1\nr: relu\np: maxpool 2x2\n"
           "c: conv 96 3x3 pad=1\nn: batchnorm\nr2: relu\nq: maxpool 2x2\n" TAIL,
-     2},
+     2, 2},
     {"odd pools",
      HEAD "a: conv 16 6x4\nb: conv 16 3x3\np: maxpool 2x2\nr: relu\n"
           "c: conv 32 3x3 pad=2\nq: maxpool 2x2\n" TAIL,
-     2},
+     2, 2},
     {"small",
      HEAD "a: conv 16 8x8 stride=4\nb: conv 144 3x3\nr: relu\nc: conv 32 3x3\n"
           "e: conv 16 3x3 pad=1\n" TAIL,
-     3},
+     3, 1},
     {"shared",
      HEAD "a: conv 16 5x5 stride=2\nb: conv 16 3x3 pad=1\nr: relu\nc: conv 16 3x3 pad=1\n"
           "n: batchnorm\ns: add from=n,a\nr2: relu\nj: concat from=r2,b\n" TAIL,
-     2},
+     2, 2},
     {"some pictures together",
      HEAD "a: conv 16 5x5 stride=3\nb: conv 64 3x3 pad=1\nr: relu\nc: conv 128 3x3 pad=1\n"
           "n: batchnorm\nr2: relu\ne: conv 128 3x3 pad=1\nj: concat from=e,r\n"
           "k: conv 16 3x3\n" TAIL,
-     4},
+     4, 4},
     {"none",
      HEAD "a: conv 16 3x3\nb: conv 16 3x3 stride=2\nc: conv 20 3x3\ne: conv 16 3x3\n"
           "g: conv 16 2x2\n" TAIL,
-     0},
+     0, 0},
 };
 
 /* One table's numbers of a plan. */
 struct bench {
     struct ink_plan *plan;
     struct ink_workspace workspace;
-    float *block;
+    float *block, *turned, *gradient;
 };
 
 static void
-bench_init(struct bench *bench, const struct ink_snapshot *snapshot)
+bench_init(struct bench *bench, const struct ink_snapshot *snapshot, enum ink_use use)
 {
     struct ink_err err;
 
-    assert_ok(ink_plan_create(ink_snapshot_arch(snapshot), INK_USE_ANSWER, INK_PRECISION_F32,
-                              &bench->plan, &err),
-              &err);
+    assert_ok(
+        ink_plan_create(ink_snapshot_arch(snapshot), use, INK_PRECISION_F32, &bench->plan, &err),
+        &err);
     assert_ok(ink_workspace_init(&bench->workspace, bench->plan, 9, &err), &err);
     bench->block = ink_floats(ink_plan_block_size(bench->plan));
-    assert_non_null(bench->block);
+    bench->turned = ink_floats(bench->plan->turned_size);
+    bench->gradient = ink_floats(bench->plan->parameter_size);
+    assert_true(bench->block && bench->turned && bench->gradient);
     ink_plan_pack(bench->plan, snapshot, bench->block);
 }
 
 static void
 bench_fini(struct bench *bench)
 {
+    free(bench->gradient);
+    free(bench->turned);
     free(bench->block);
     ink_workspace_fini(&bench->workspace);
     ink_plan_destroy(&bench->plan);
 }
 
-/* All numbers of a node that are kept, beside the largest of them. */
-static void
-compare_node(const char *name, const struct bench *got, const struct bench *want, int index,
-             int pictures)
+/* All numbers of a node that are kept, beside the largest of them, which is returned, or `most` if
+ * that is more. */
+static float
+compare_node(const char *name, const struct bench *got, const struct bench *want,
+             const int which[static 2], float most)
 {
+    int index = which[0], pictures = which[1];
     const struct ink_plan_node *at = &got->plan->node[index];
     const float *a = ink_net_value(got->plan, &got->workspace, index, 0);
     const float *b = ink_net_value(want->plan, &want->workspace, index, 0);
     size_t count = ink_shape_count(at->kept) * (at->value_brief > 0 ? 1 : (size_t)pictures);
-    float most = 0;
 
     for (size_t i = 0; i < count; i++)
         most = fmaxf(most, fabsf(b[i]));
     assert_near(name, at->node->name, a, b, count, 5e-6 * (double)most);
+    return most;
 }
 
 /* Every node's numbers; those of a node that is written over are the next one's. */
@@ -109,7 +115,7 @@ compare(const char *name, const struct ink_kernels *fast, int pictures, struct b
     ink_net_forward(got->plan, fast, got->block, NULL, &got->workspace, pictures);
     ink_net_forward(want->plan, tables(all, &last), want->block, NULL, &want->workspace, pictures);
     for (int i = 1; i < got->plan->node_count; i++)
-        compare_node(what, got, want, i, pictures);
+        (void)compare_node(what, got, want, (const int[2]){i, pictures}, 0);
 }
 
 static void
@@ -130,8 +136,8 @@ tiles_give_what_the_reference_does(void **state)
 
         assert_ok(ink_arch_parse(nets[i].text, strlen(nets[i].text), &arch, &err), &err);
         assert_ok(ink_snapshot_create(arch, NULL, 5, &snapshot, &err), &err);
-        bench_init(&got, snapshot);
-        bench_init(&want, snapshot);
+        bench_init(&got, snapshot, INK_USE_ANSWER);
+        bench_init(&want, snapshot, INK_USE_ANSWER);
         if (strcmp(nets[i].name, "some pictures together") == 0)
             assert_true(got.plan->body_end > got.plan->head_end);
         for (int j = 0; j < got.plan->node_count; j++)
@@ -143,6 +149,148 @@ tiles_give_what_the_reference_does(void **state)
         bench_fini(&got);
         bench_fini(&want);
     }
+}
+
+static void
+forward(struct bench *bench, const struct ink_kernels *kernels, const float *pixels, int pictures)
+{
+    memcpy(ink_net_value(bench->plan, &bench->workspace, 0, 0), pixels,
+           (size_t)pictures * INK_PICTURE_SIZE * sizeof(*pixels));
+    for (int part = 0; part < 3; part++)
+        ink_plan_turn(bench->plan, kernels, bench->block, bench->turned, part, 3);
+    ink_net_forward(bench->plan, kernels, bench->block, bench->turned, &bench->workspace, pictures);
+}
+
+/* Back from gradients of noise. */
+static void
+backward(struct bench *bench, const struct ink_kernels *kernels, const float *gradient,
+         int pictures)
+{
+    memcpy(ink_net_gradient(bench->plan, &bench->workspace, bench->plan->node_count - 1, 0),
+           gradient, (size_t)pictures * INK_CLASS_COUNT * sizeof(*gradient));
+    ink_net_backward(bench->plan, kernels, bench->block, bench->turned, &bench->workspace, pictures,
+                     bench->gradient);
+}
+
+/* Every node's numbers that are kept for all pictures. A convolution's weights are off alike for
+ * all pixels, so what sums these is beside its input. */
+static void
+compare_forward(const char *what, const struct bench *got, const struct bench *want, int pictures)
+{
+    float largest[INK_ARCH_NODE_MAX] = {0};
+
+    for (int i = 1; i < got->plan->node_count; i++) {
+        const struct ink_node *node = got->plan->node[i].node;
+
+        if (got->plan->node[i].value_brief == 0)
+            largest[i] = compare_node(what, got, want, (const int[2]){i, pictures},
+                                      node->op == INK_OP_CONV ? 0 : largest[node->input[0]]);
+    }
+}
+
+/* Gradients behind a globalpool are alike, thus off alike, at the thousands of pixels that a weight
+ * sums up. */
+static void
+compare_gradients(const char *what, const struct bench *got, const struct bench *want)
+{
+    float most = 0;
+
+    for (size_t i = 0; i < got->plan->share_size; i++)
+        most = fmaxf(most, fabsf(want->gradient[i]));
+    assert_near(what, "gradient", got->gradient, want->gradient, got->plan->share_size,
+                5e-5 * (double)most);
+}
+
+static void
+copy_numbers(struct ink_workspace *to, const struct ink_workspace *from,
+             const struct ink_plan *plan)
+{
+    memcpy(to->block, from->block,
+           ((size_t)(from->statistics - from->block) + plan->statistic_size) * sizeof(*to->block));
+    memcpy(to->places, from->places, plan->place_size * (size_t)from->capacity);
+}
+
+/* The way back is from the reference's numbers: a relu's may be zero or not, but for rounding. */
+static void
+compare_training(const char *name, int pictures, struct bench *want, struct bench *got,
+                 struct bench *kept)
+{
+    const struct ink_kernels *all[INK_KERNELS_MAX], *reference;
+    float *pixels = noise((size_t)pictures * INK_PICTURE_SIZE);
+    size_t fast_count;
+    char what[128];
+
+    reference = tables(all, &fast_count);
+    forward(kept, reference, pixels, pictures);
+    copy_numbers(&want->workspace, &kept->workspace, want->plan);
+    want->workspace.count = pictures;
+    for (int part = 0; part < 3; part++)
+        ink_plan_turn(want->plan, reference, want->block, want->turned, part, 3);
+    backward(want, reference, pixels, pictures);
+    for (size_t table = 0; table < fast_count; table++) {
+        (void)snprintf(what, sizeof(what), "%s, training %s, %d pictures:", all[table]->name, name,
+                       pictures);
+        forward(got, all[table], pixels, pictures);
+        compare_forward(what, got, kept, pictures);
+        copy_numbers(&got->workspace, &kept->workspace, got->plan);
+        backward(got, all[table], pixels, pictures);
+        compare_gradients(what, got, want);
+    }
+    free(pixels);
+}
+
+static void
+training_is_that_of_the_reference(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(nets) / sizeof(*nets); i++) {
+        INK_CLEANUP(ink_arch_destroy) struct ink_arch *arch = NULL;
+        INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *snapshot = NULL;
+        struct bench bench[3];
+        struct ink_err err;
+        int tiled = 0;
+
+        assert_ok(ink_arch_parse(nets[i].text, strlen(nets[i].text), &arch, &err), &err);
+        assert_ok(ink_snapshot_create(arch, NULL, 5, &snapshot, &err), &err);
+        for (size_t j = 0; j < 3; j++)
+            bench_init(&bench[j], snapshot, INK_USE_TRAIN);
+        for (int j = 0; j < bench[0].plan->node_count; j++)
+            tiled += bench[0].plan->node[j].tiled_size > 0;
+        assert_int_equal(tiled, nets[i].trained);
+        for (int pictures = 1; pictures <= 5; pictures += 4)
+            compare_training(nets[i].name, pictures, &bench[0], &bench[1], &bench[2]);
+        for (size_t j = 0; j < 3; j++)
+            bench_fini(&bench[j]);
+    }
+}
+
+/* Weights turned for tiles in float are those turned in double, but for rounding. */
+static void
+weights_are_turned_alike(void **state)
+{
+    enum { INS = 48, OUTS = 32, SIZE = INS * OUTS };
+    const struct ink_plan_node at = {.in = {.channels = INS, .height = 1, .width = 1},
+                                     .weight_at = 0,
+                                     .tiled_at = 9 * SIZE,
+                                     .tiled_size = (size_t)INK_TILES_NUMBERS * SIZE};
+    const struct ink_kernels *all[INK_KERNELS_MAX];
+    float *want = noise((9 + INK_TILES_NUMBERS) * SIZE);
+    size_t fast_count;
+
+    (void)state;
+    (void)tables(all, &fast_count);
+    ink_tiles_pack(&at, want);
+    for (size_t table = 0; table < fast_count; table++) {
+        float *got = noise(at.tiled_size);
+
+        for (size_t panel = 0; panel < OUTS / INK_PANEL; panel++)
+            all[table]->tiles_weights((size_t)INS * INK_PANEL, want + panel * 9 * INS * INK_PANEL,
+                                      got + panel * INS * INK_PANEL, SIZE);
+        assert_near(all[table]->name, "weights of tiles", got, want + at.tiled_at, at.tiled_size,
+                    3 * (double)tolerance);
+        free(got);
+    }
+    free(want);
 }
 
 /* Products of matrices whose rows are few, many, and not a tile's. */
@@ -200,6 +348,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tiles_give_what_the_reference_does),
+        cmocka_unit_test(training_is_that_of_the_reference),
+        cmocka_unit_test(weights_are_turned_alike),
         cmocka_unit_test(products_are_those_of_convolutions),
     };
 
