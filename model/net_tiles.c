@@ -143,51 +143,57 @@ ink_plan_training_tiles(struct ink_plan *plan)
 
 /* ---- weights ---- */
 
-/* Three weights in a line -> their six numbers: values of a polynomial, over those that make the
- * tile's outputs whole again. */
+/* Three weights in a line -> their six numbers, of 16 outputs at once: values of a polynomial, over
+ * those that make the tile's outputs whole again. */
 static void
-turn_line(const double g[static 3], double out[static 6])
+turn_lines(double (*g)[INK_PANEL], size_t step, double (*out)[INK_PANEL])
 {
     const double p = (double)INK_TILES_P, q = (double)INK_TILES_Q, pp = p * p, qq = q * q;
     const double of_p = 1 / (2 * pp * (pp - qq)), of_q = 1 / (2 * qq * (qq - pp));
+    const double of_0 = 1 / (pp * qq);
 
-    out[0] = g[0] / (pp * qq);
-    out[1] = (g[0] + p * g[1] + pp * g[2]) * of_p;
-    out[2] = (g[0] - p * g[1] + pp * g[2]) * of_p;
-    out[3] = (g[0] + q * g[1] + qq * g[2]) * of_q;
-    out[4] = (g[0] - q * g[1] + qq * g[2]) * of_q;
-    out[5] = g[2];
+    for (size_t lane = 0; lane < INK_PANEL; lane++) {
+        double first = g[0][lane], second = g[step][lane], third = g[2 * step][lane];
+        double even_p = (first + pp * third) * of_p, odd_p = p * second * of_p;
+        double even_q = (first + qq * third) * of_q, odd_q = q * second * of_q;
+
+        out[0][lane] = first * of_0;
+        out[1][lane] = even_p + odd_p;
+        out[2][lane] = even_p - odd_p;
+        out[3][lane] = even_q + odd_q;
+        out[4][lane] = even_q - odd_q;
+        out[5][lane] = third;
+    }
 }
 
-/* One input's weights to one output: w[9] `step` apart, u[36] `to_step` apart. */
+/* One input's weights to 16 outputs: w[9][16] `step` apart, u[36][16] `to_step` apart. */
 static void
-turn_window(const float *w, size_t step, float *u, size_t to_step)
+turn_windows(const float *w, size_t step, float *u, size_t to_step)
 {
-    double half[3][INK_TILES_IN], out[INK_TILES_IN];
+    double window[9][INK_PANEL], half[3][INK_TILES_IN][INK_PANEL], out[INK_TILES_IN][INK_PANEL];
 
-    for (size_t j = 0; j < 3; j++) {
-        const double line[3] = {(double)w[j * step], (double)w[(3 + j) * step],
-                                (double)w[(6 + j) * step]};
-
-        turn_line(line, half[j]);
-    }
+    for (size_t i = 0; i < 9; i++)
+        for (size_t lane = 0; lane < INK_PANEL; lane++)
+            window[i][lane] = (double)w[i * step + lane];
+    for (size_t j = 0; j < 3; j++)
+        turn_lines(&window[j], 3, half[j]);
     for (size_t i = 0; i < INK_TILES_IN; i++) {
-        const double line[3] = {half[0][i], half[1][i], half[2][i]};
-
-        turn_line(line, out);
+        turn_lines(&half[0][i], INK_TILES_IN, out);
         for (size_t j = 0; j < INK_TILES_IN; j++)
-            u[(i * INK_TILES_IN + j) * to_step] = (float)out[j];
+            for (size_t lane = 0; lane < INK_PANEL; lane++)
+                u[(i * INK_TILES_IN + j) * to_step + lane] = (float)out[j][lane];
     }
 }
 
+/* In double: answers should not differ from the reference's by more than the products round. */
 void
 ink_tiles_pack(const struct ink_plan_node *at, float *block)
 {
     size_t line = ink_channels_of(at->in) * INK_PANEL, all = at->tiled_size / NUMBERS;
 
-    for (size_t i = 0; i < all; i++)
-        turn_window(block + at->weight_at + i / line * line * 9 + i % line, line,
-                    block + at->tiled_at + i, all);
+    for (size_t i = 0; i < all; i += INK_PANEL)
+        turn_windows(block + at->weight_at + i / line * line * 9 + i % line, line,
+                     block + at->tiled_at + i, all);
 }
 
 /* Part of `parts` of `count` panels of [9][size]. */
