@@ -480,9 +480,9 @@ void
 ink_plan_alone(struct ink_plan *plan)
 {
     for (int i = 0; i < plan->node_count; i++)
-        plan->node[i].is_in_rows =
-            plan->node[i].is_packed_bf16 && plan->node[i].node->op == INK_OP_DENSE &&
-            plan->node[i].out.channels > INK_PANEL;
+        plan->node[i].is_in_rows = plan->node[i].is_packed_bf16 &&
+                                   plan->node[i].node->op == INK_OP_DENSE &&
+                                   plan->node[i].out.channels > INK_PANEL;
 }
 
 void
