@@ -4,6 +4,7 @@ import base64
 import json
 import random
 import socket
+import statistics
 import struct
 import time
 import unittest
@@ -220,13 +221,16 @@ class Leaving(ServerCase):
                     peer.sendall(request[:rng.choice([rng.randrange(1, 200), len(request) // 2, len(request)])])
                     if rng.random() < 0.5:  # a reset rather than an end
                         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
-        for _ in range(2):
+
+        memory = []
+        for _ in range(30):
             in_threads(4, run)
-        before = self.server.memory()
-        for _ in range(2):
-            in_threads(4, run)
-        self.assertTrue(wait_for(lambda: self.server.descriptors() <= descriptors + 2))
-        self.assertLess(self.server.memory() - before, 8 << 20)
+            self.assertTrue(wait_for(lambda: self.server.descriptors() <= descriptors + 2))
+            memory.append(self.server.memory())
+        # The server keeps room for the most connections it ever had at once, so a single round may grow;
+        # what clients leave behind makes every round grow.
+        grown = statistics.median(after - before for before, after in zip(memory, memory[1:]))
+        self.assertLess(grown, 240 * 100, memory)
 
     def test_a_reader_that_does_not_read(self):
         """Its answer waits in the server; others are served, and nothing is left when it goes."""
