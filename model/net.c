@@ -144,7 +144,7 @@ plan_geometry(struct ink_plan *plan, int index)
     struct ink_plan_node *at = &plan->node[index];
     enum ink_op op = at->node->op;
 
-    at->folded = at->pooled = -1;
+    at->folded = at->normed = at->pooled = -1;
     at->line = at->measured = at->summed = at->pulled = at->unpooled = -1;
     at->twin = at->lead = at->sum = at->start = at->lent = -1;
     at->out = at->kept = at->node->shape;
@@ -153,8 +153,10 @@ plan_geometry(struct ink_plan *plan, int index)
     at->in = plan->arch->node[at->node->input[0]].shape;
     if (has_weights(op))
         plan_conv(at);
-    if (op == INK_OP_CONV && plan->use == INK_USE_TRAIN)
+    if (op == INK_OP_CONV && plan->use == INK_USE_TRAIN) {
         ink_plan_twin(plan, index);
+        ink_plan_first(plan, index);
+    }
     if (op == INK_OP_MAXPOOL || op == INK_OP_AVGPOOL || op == INK_OP_GLOBALPOOL)
         plan_pool(at);
     if (at->has_padding)
@@ -211,7 +213,7 @@ plan_pooled(struct ink_plan *plan, int index)
     if (plan->use == INK_USE_LOOK || conv->node->op != INK_OP_CONV || conv->node->stride != 1)
         return;
     pool = only_user(plan, index);
-    if (plan->use == INK_USE_ANSWER && is_op(plan, pool, INK_OP_BATCHNORM))
+    if (conv->normed >= 0 || (plan->use == INK_USE_ANSWER && is_op(plan, pool, INK_OP_BATCHNORM)))
         pool = only_user(plan, pool); /* it will be folded */
     has_relu = is_op(plan, pool, INK_OP_RELU);
     if (has_relu)
@@ -227,7 +229,8 @@ plan_pooled(struct ink_plan *plan, int index)
     conv->kept = plan->node[pool].out;
     for (int i = last; i != index; i = plan->node[i].node->input[0]) {
         plan->node[i].kept = conv->kept;
-        plan->node[i].is_pooled_away = plan->node[i].node->op != INK_OP_BATCHNORM;
+        plan->node[i].is_pooled_away =
+            plan->node[i].node->op != INK_OP_BATCHNORM || i == conv->normed;
     }
 }
 
@@ -359,7 +362,8 @@ plan_parameters(struct ink_plan *plan, int index)
     } else {
         size_t window = (size_t)at->conv.kernel_height * (size_t)at->conv.kernel_width;
 
-        at->is_bf16 = plan->precision == INK_PRECISION_BF16 && ink_precision_is_bf16(at->node);
+        at->is_bf16 = plan->precision == INK_PRECISION_BF16 && at->normed < 0 &&
+                      ink_precision_is_bf16(at->node);
         if (at->lead >= 0) /* what is rounded for one is rounded for both */
             at->is_bf16 = plan->node[at->lead].is_bf16;
         at->is_packed_bf16 = at->is_bf16 && plan->use == INK_USE_ANSWER;
@@ -555,7 +559,7 @@ ink_workspace_init(struct ink_workspace *workspace, const struct ink_plan *plan,
     size_t pictures = (size_t)capacity, at = 0;
     size_t groups = (size_t)ink_norm_groups(capacity);
     size_t value = 0, extra, padded, blank, pooled, dense, rounded, moments, lined;
-    size_t pulled, brief, statistics, tiles;
+    size_t pulled, brief, statistics, tiles, windows;
 
     extra = at += plan->value_size * pictures + INK_KERNEL_SLACK;
     padded = at += plan->extra_size * pictures + INK_KERNEL_SLACK;
@@ -566,7 +570,8 @@ ink_workspace_init(struct ink_workspace *workspace, const struct ink_plan *plan,
     rounded = at += ink_dense_scratch_size(plan, pictures);
     moments = at += panels(largest(plan->rounded_size, plan->rounded_each * pictures) / 2) +
                     (size_t)2 * INK_KERNEL_SLACK;
-    lined = at += plan->moment_size * groups;
+    windows = at += panels(plan->moment_size * groups);
+    lined = at += 2 * panels(plan->window_size * groups + plan->window_scratch);
     pulled = at += plan->line_size + INK_KERNEL_SLACK;
     brief = at += plan->pull_size + INK_KERNEL_SLACK;
     statistics = at += plan->brief_size + INK_KERNEL_SLACK;
@@ -589,6 +594,7 @@ ink_workspace_init(struct ink_workspace *workspace, const struct ink_plan *plan,
     workspace->dense = workspace->block + dense;
     workspace->rounded = (uint16_t *)(workspace->block + rounded);
     workspace->moments = workspace->block + moments;
+    workspace->windows = (double *)(workspace->block + windows);
     workspace->lined = workspace->block + lined;
     workspace->pulled = workspace->block + pulled;
     workspace->brief = workspace->block + brief;

@@ -79,6 +79,7 @@ struct ink_plan_node {
     size_t own_at;                 /* pooled conv, floats in the workspace's pooled */
     size_t moment_at;              /* batch norm, floats in the workspace's moments */
     int folded;                    /* the batch norm that is part of this conv or dense, or -1 */
+    int normed;   /* training: the batch norm that is part of this conv (net_first.c), or -1 */
     int line;     /* the batch norm whose line this node draws as it reads, or -1 */
     int measured; /* the batch norm whose input this node is: measured as it is written, or -1 */
     int summed;   /* the batch norm whose gradients this node writes last, or -1 */
@@ -130,6 +131,8 @@ struct ink_plan {
     size_t extra_size;     /* floats a picture: a gradient on its way to be added */
     size_t place_size;     /* bytes a picture */
     size_t moment_size;    /* floats */
+    size_t window_size;    /* doubles a group: what net_first.c knows of its pictures' windows */
+    size_t window_scratch; /* doubles: while it finds that out, or uses it */
     size_t line_size;      /* floats: the largest picture that is read through a line */
     size_t pull_size;      /* floats: the largest gradient of a picture that is pulled */
     size_t padded_size;    /* floats: one padded picture */
@@ -161,6 +164,7 @@ struct ink_workspace {
     float *pooled;     /* gradients of pooled convs' weights, on their way to be gathered */
     float *dense;      /* dense layers' way back: gradients turned around */
     uint16_t *rounded; /* what a layer multiplies in bf16 */
+    double *windows;   /* of a first convolution with a batch norm, group by group */
     float *moments;    /* batch norm, group by group: INK_NORM_NUMBERS numbers a channel */
     float *lined;      /* a picture that is read through a line */
     float *pulled;     /* a picture's gradient, made when it is read */

@@ -165,6 +165,10 @@ ink_run_conv(const struct ink_run *run, const struct ink_plan_node *at, float *y
     const float *weights = run->block + at->weight_at;
     const float *bias = at->has_bias ? run->block + at->bias_at : NULL;
 
+    if (at->normed >= 0) {
+        ink_run_first(run, at, y);
+        return;
+    }
     if (at->is_bf16) {
         ink_bf16_run_conv(run, at, y);
         return;
@@ -350,7 +354,9 @@ backward_pooled(const struct ink_run *run, const struct ink_plan_node *at, const
 void
 ink_run_conv_back(const struct ink_run *run, const struct ink_plan_node *at, float *dy, float *dx)
 {
-    if (at->pooled >= 0)
+    if (at->normed >= 0)
+        ink_run_first_back(run, at, dy);
+    else if (at->pooled >= 0)
         backward_pooled(run, at, dy, dx);
     else
         backward_conv(run, at, dx);

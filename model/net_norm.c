@@ -85,7 +85,7 @@ ink_plan_norms(struct ink_plan *plan)
         struct ink_plan_node *at = &plan->node[i], *in;
         int user;
 
-        if (at->node->op != INK_OP_BATCHNORM || ink_pixels_of(at->out) == 1)
+        if (at->node->op != INK_OP_BATCHNORM || at->is_pooled_away || ink_pixels_of(at->out) == 1)
             continue;
         in = &plan->node[at->node->input[0]];
         if ((in->node->op == INK_OP_CONV || in->node->op == INK_OP_ADD) && in->measured < 0)
@@ -103,18 +103,8 @@ ink_plan_norms(struct ink_plan *plan)
 
 /* ---- groups ---- */
 
-/* A group of pictures that is measured by itself, and where its numbers are. */
-struct group {
-    size_t first, count; /* pictures */
-    size_t pixels;       /* of a picture */
-    struct ink_norm norm;
-    float *mean, *inverse, *scale, *shift; /* what norm points to */
-    float *sums;                           /* [2][channels] of the way back */
-    float *line;                           /* [3][channels] */
-};
-
-static int
-group_count(const struct ink_run *run)
+int
+ink_norm_group_count(const struct ink_run *run)
 {
     if (run->plan->use != INK_USE_TRAIN)
         return 1;
@@ -122,13 +112,14 @@ group_count(const struct ink_run *run)
                                            : ink_norm_groups(run->count);
 }
 
-static struct group
-group_at(const struct ink_run *run, const struct ink_plan_node *at, int number)
+struct ink_norm_group
+ink_norm_group_at(const struct ink_run *run, const struct ink_plan_node *at, int number)
 {
-    int groups = group_count(run), first = ink_norm_group_start(run->count, groups, number);
+    int groups = ink_norm_group_count(run),
+        first = ink_norm_group_start(run->count, groups, number);
     size_t size = ink_panel_channels(at);
     size_t most = (size_t)ink_norm_groups(run->workspace->capacity);
-    struct group group = {
+    struct ink_norm_group group = {
         .first = (size_t)first,
         .count = (size_t)(ink_norm_group_start(run->count, groups, number + 1) - first),
         .pixels = ink_pixels_of(at->out),
@@ -152,10 +143,11 @@ group_at(const struct ink_run *run, const struct ink_plan_node *at, int number)
     return group;
 }
 
-static struct group
+static struct ink_norm_group
 group_of_picture(const struct ink_run *run, const struct ink_plan_node *at, size_t n)
 {
-    return group_at(run, at, ink_norm_group_of(run->count, group_count(run), (int)n));
+    return ink_norm_group_at(run, at,
+                             ink_norm_group_of(run->count, ink_norm_group_count(run), (int)n));
 }
 
 /* ---- forward ---- */
@@ -166,7 +158,8 @@ group_of_picture(const struct ink_run *run, const struct ink_plan_node *at, size
  * Source: Chan, Golub and LeVeque 1983, eq. 2.1.
  */
 static void
-measure_picture(const struct ink_run *run, const struct group *group, const float *x, size_t n)
+measure_picture(const struct ink_run *run, const struct ink_norm_group *group, const float *x,
+                size_t n)
 {
     size_t channels = group->norm.channels, before = n - group->first;
     float *picture_mean = group->scale, *picture_squares = group->shift; /* not in use yet */
@@ -191,7 +184,7 @@ void
 ink_norm_wrote(const struct ink_run *run, const struct ink_plan_node *at, size_t n)
 {
     const struct ink_plan_node *norm;
-    struct group group;
+    struct ink_norm_group group;
 
     if (at->start >= 0)
         at = &run->plan->node[at->sum];
@@ -203,8 +196,16 @@ ink_norm_wrote(const struct ink_run *run, const struct ink_plan_node *at, size_t
                     ink_run_value(run, norm->node->input[0]) + n * ink_shape_count(norm->out), n);
 }
 
+void
+ink_norm_start(const struct ink_run *run, const struct ink_plan_node *at)
+{
+    float *statistics = run->workspace->statistics + at->statistic_at - run->plan->parameter_size;
+
+    memset(statistics, 0, 2 * ink_panel_channels(at) * sizeof(*statistics));
+}
+
 static void
-measure_group(const struct ink_run *run, const struct group *group, const float *x)
+measure_group(const struct ink_run *run, const struct ink_norm_group *group, const float *x)
 {
     size_t size = group->pixels * group->norm.channels;
 
@@ -216,9 +217,21 @@ measure_group(const struct ink_run *run, const struct group *group, const float 
             measure_picture(run, group, x + n * size, group->first + n);
 }
 
-/* From what was measured to the deviation, and to what the running statistics move towards. */
 static void
-take_moments(const struct ink_run *run, const struct ink_plan_node *at, const struct group *group)
+draw_line(const struct ink_run *run, const struct ink_plan_node *at,
+          const struct ink_norm_group *group)
+{
+    const float *weights = run->block + at->weight_at, *biases = run->block + at->bias_at;
+
+    for (size_t c = 0; c < group->norm.channels; c++) {
+        group->scale[c] = weights[c] * group->inverse[c];
+        group->shift[c] = biases[c] - group->mean[c] * group->scale[c];
+    }
+}
+
+void
+ink_norm_take_moments(const struct ink_run *run, const struct ink_plan_node *at,
+                      const struct ink_norm_group *group)
 {
     size_t channels = group->norm.channels, numbers = group->pixels * group->count;
     float *statistics = run->workspace->statistics + at->statistic_at - run->plan->parameter_size;
@@ -232,11 +245,13 @@ take_moments(const struct ink_run *run, const struct ink_plan_node *at, const st
         variance[c] += (float)(share * sum / (double)(numbers > 1 ? numbers - 1 : 1));
         group->inverse[c] = (float)(1 / sqrt(sum / (double)numbers + INK_NORM_EPSILON));
     }
+    draw_line(run, at, group);
 }
 
 /* Not in training: the running statistics. */
 static void
-take_running(const struct ink_run *run, const struct ink_plan_node *at, const struct group *group)
+take_running(const struct ink_run *run, const struct ink_plan_node *at,
+             const struct ink_norm_group *group)
 {
     const float *running = run->block + at->statistic_at;
     size_t size = ink_panel_channels(at);
@@ -244,18 +259,17 @@ take_running(const struct ink_run *run, const struct ink_plan_node *at, const st
     memcpy(group->mean, running, size * sizeof(*running));
     for (size_t c = 0; c < group->norm.channels; c++)
         group->inverse[c] = (float)(1 / sqrt((double)running[size + c] + INK_NORM_EPSILON));
+    draw_line(run, at, group);
 }
 
 void
 ink_run_norm(const struct ink_run *run, const struct ink_plan_node *at, const float *x, float *y)
 {
-    const float *weights = run->block + at->weight_at, *biases = run->block + at->bias_at;
-    float *statistics = run->workspace->statistics + at->statistic_at - run->plan->parameter_size;
     int measured = run->plan->node[at->node->input[0]].measured;
 
-    memset(statistics, 0, 2 * ink_panel_channels(at) * sizeof(*statistics));
-    for (int i = 0; i < group_count(run); i++) {
-        const struct group group = group_at(run, at, i);
+    ink_norm_start(run, at);
+    for (int i = 0; i < ink_norm_group_count(run); i++) {
+        const struct ink_norm_group group = ink_norm_group_at(run, at, i);
         size_t from = group.first * ink_shape_count(at->out);
 
         if (run->plan->use != INK_USE_TRAIN) {
@@ -263,11 +277,7 @@ ink_run_norm(const struct ink_run *run, const struct ink_plan_node *at, const fl
         } else {
             if (measured < 0 || &run->plan->node[measured] != at)
                 measure_group(run, &group, x + from);
-            take_moments(run, at, &group);
-        }
-        for (size_t c = 0; c < group.norm.channels; c++) {
-            group.scale[c] = weights[c] * group.inverse[c];
-            group.shift[c] = biases[c] - group.mean[c] * group.scale[c];
+            ink_norm_take_moments(run, at, &group);
         }
         if (!at->is_line)
             run->kernels->norm(&group.norm, group.pixels * group.count, x + from, y + from);
@@ -300,8 +310,8 @@ ink_norm_input(const struct ink_run *run, const struct ink_plan_node *at, size_t
 
 /* One picture's part of the sums over dy, and over dy times the normalised x. */
 static void
-sum_picture(const struct ink_run *run, const struct ink_plan_node *at, const struct group *group,
-            const float *dy, size_t n)
+sum_picture(const struct ink_run *run, const struct ink_plan_node *at,
+            const struct ink_norm_group *group, const float *dy, size_t n)
 {
     const float *x = ink_run_value(run, at->node->input[0]) + n * ink_shape_count(at->in);
 
@@ -314,7 +324,7 @@ void
 ink_norm_wrote_back(const struct ink_run *run, const struct ink_plan_node *at, size_t n)
 {
     const struct ink_plan_node *norm;
-    struct group group;
+    struct ink_norm_group group;
 
     if (at->summed < 0)
         return;
@@ -329,7 +339,8 @@ ink_norm_wrote_back(const struct ink_run *run, const struct ink_plan_node *at, s
  * which is a line in dy and x, a channel. Source: Ioffe and Szegedy 2015, section 3.
  */
 static void
-take_sums(const struct ink_run *run, const struct ink_plan_node *at, const struct group *group)
+take_sums(const struct ink_run *run, const struct ink_plan_node *at,
+          const struct ink_norm_group *group)
 {
     size_t channels = group->norm.channels;
     float *d_scale = run->gradient + at->weight_at, *d_shift = run->gradient + at->bias_at;
@@ -355,7 +366,7 @@ take_sums(const struct ink_run *run, const struct ink_plan_node *at, const struc
 static struct ink_norm_back
 back_of(const struct ink_run *run, const struct ink_plan_node *at, size_t n)
 {
-    const struct group group = group_of_picture(run, at, n);
+    const struct ink_norm_group group = group_of_picture(run, at, n);
 
     return (struct ink_norm_back){
         .norm = group.norm,
@@ -405,8 +416,8 @@ ink_run_norm_back(const struct ink_run *run, const struct ink_plan_node *at, con
 
     memset(run->gradient + at->weight_at, 0, size * sizeof(*run->gradient));
     memset(run->gradient + at->bias_at, 0, size * sizeof(*run->gradient));
-    for (int i = 0; i < group_count(run); i++) {
-        const struct group group = group_at(run, at, i);
+    for (int i = 0; i < ink_norm_group_count(run); i++) {
+        const struct ink_norm_group group = ink_norm_group_at(run, at, i);
 
         for (size_t n = group.first; n < group.first + group.count && !at->is_line; n++)
             sum_picture(run, at, &group, dy + n * each, n);

@@ -19,6 +19,26 @@
 
 #include "model/net_run.h"
 
+/* A group of pictures that is measured by itself, and where its numbers are. */
+struct ink_norm_group {
+    size_t first, count; /* pictures */
+    size_t pixels;       /* of a picture */
+    struct ink_norm norm;
+    float *mean, *inverse, *scale, *shift; /* what norm points to */
+    float *sums;                           /* [2][channels] of the way back */
+    float *line;                           /* [3][channels] */
+};
+int ink_norm_group_count(const struct ink_run *run);
+struct ink_norm_group ink_norm_group_at(const struct ink_run *run, const struct ink_plan_node *at,
+                                        int number);
+
+/* Before the first group of a mini-batch is measured. */
+void ink_norm_start(const struct ink_run *run, const struct ink_plan_node *at);
+/* From a group's mean, and the sum of squared distances from it (in `inverse` until now), to the
+ * line, and to what the running statistics move towards. */
+void ink_norm_take_moments(const struct ink_run *run, const struct ink_plan_node *at,
+                           const struct ink_norm_group *group);
+
 /* Decide in a plan for training which batch norms are woven in. */
 void ink_plan_norms(struct ink_plan *plan);
 

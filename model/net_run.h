@@ -108,6 +108,12 @@ const float *ink_run_padded_input(const struct ink_run *run, const struct ink_pl
 /* Whether a convolution, with all before it planned, is computed by an earlier one. */
 void ink_plan_twin(struct ink_plan *plan, int index);
 
+/* Whether a convolution of the image has the batch norm behind it in it (net_first.c), before its
+ * parameters are planned; and it, forward and backward: y, dy [count][at->kept]. */
+void ink_plan_first(struct ink_plan *plan, int index);
+void ink_run_first(const struct ink_run *run, const struct ink_plan_node *at, float *y);
+void ink_run_first_back(const struct ink_run *run, const struct ink_plan_node *at, const float *dy);
+
 /* conv and dense: y = act(w x + b); backward: the biases' gradients, a conv's weights' too, and
  * the input's into dx unless that is NULL. */
 void ink_run_conv(const struct ink_run *run, const struct ink_plan_node *at, float *y);

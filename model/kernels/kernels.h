@@ -202,6 +202,11 @@ struct ink_kernels {
     /* out[channels] += the sum of x[pixels][channels] over its pixels. */
     void (*sum_pixels)(size_t pixels, size_t channels, const float *x, float *out);
 
+    /* sums[columns] += a * b of each of `rows` rows, `step` floats apart; room for whole panels of
+     * sums. */
+    void (*row_products)(size_t rows, size_t columns, size_t step, const float *a, const float *b,
+                         double *sums);
+
     /* x = row / 255, rounded as it should be: the same in all tables. */
     void (*pixels)(size_t count, const uint8_t *row, float *x);
     /* pixels[28][28] = source[32][32] at warp(p) + field(p), between pixels in straight lines.

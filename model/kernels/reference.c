@@ -278,6 +278,14 @@ sum_pixels(size_t pixels, size_t channels, const float *x, float *out)
 }
 
 static void
+row_products(size_t rows, size_t columns, size_t step, const float *a, const float *b, double *sums)
+{
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < columns; j++)
+            sums[j] += (double)a[i * step + j] * (double)b[i * step + j];
+}
+
+static void
 pixels(size_t count, const uint8_t *row, float *x)
 {
     for (size_t i = 0; i < count; i++)
@@ -623,6 +631,7 @@ const struct ink_kernels ink_kernels_reference = {
     .pooled_gather = pooled_gather,
     .pooled_input = pooled_input,
     .sum_pixels = sum_pixels,
+    .row_products = row_products,
     .gate = gate,
     .pixels = pixels,
     .warp = ink_reference_warp,

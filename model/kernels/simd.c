@@ -509,6 +509,26 @@ average(size_t count, float decay, const float *restrict weights, float *restric
         mean[i] += (1 - decay) * (weights[i] - mean[i]);
 }
 
+/* Floats down a picture, doubles between pictures. */
+static void
+row_products(size_t rows, size_t columns, size_t step, const float *a, const float *b, double *sums)
+{
+    for (size_t j = 0; j < columns; j += LANES) {
+        vec sum[CHAINS] = {{0}};
+        size_t i = 0;
+
+        for (; i + CHAINS <= rows; i += CHAINS)
+#pragma GCC unroll 4
+            for (size_t k = 0; k < CHAINS; k++)
+                sum[k] += load(a + (i + k) * step + j) * load(b + (i + k) * step + j);
+        for (; i < rows; i++)
+            sum[0] += load(a + i * step + j) * load(b + i * step + j);
+        sum[0] = join_chains(sum);
+        for (int lane = 0; lane < LANES; lane++)
+            sums[j + (size_t)lane] += (double)sum[0][lane];
+    }
+}
+
 /* Floats within a thousand numbers, doubles between them. */
 static double
 squares(size_t count, const float *x)
@@ -549,6 +569,7 @@ const struct ink_kernels INK_PASTE(ink_kernels_, INK_SIMD) = {
     .pooled_gather = INK_SIMD_NAME(pooled_gather),
     .pooled_input = INK_SIMD_NAME(pooled_input),
     .sum_pixels = sum_pixels,
+    .row_products = row_products,
     .gate = gate,
     .pixels = pixels,
     .warp = INK_SIMD_NAME(warp),

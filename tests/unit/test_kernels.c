@@ -333,6 +333,26 @@ check_norms(const struct ink_kernels *fast, const struct ink_kernels *reference,
 }
 
 static void
+check_row_products(const struct ink_kernels *fast, const struct ink_kernels *reference, size_t rows,
+                   size_t columns)
+{
+    size_t step = columns + 3;
+    float *a = noise(rows * step), *b = noise(rows * step);
+    double want[256] = {0}, got[256] = {0};
+
+    assert_true(columns + INK_PANEL <= sizeof(want) / sizeof(*want));
+    for (int round = 0; round < 3; round++) {
+        reference->row_products(rows, columns, step, a, b, want);
+        fast->row_products(rows, columns, step, a, b, got);
+    }
+    for (size_t j = 0; j < columns; j++)
+        assert_true(fabs(want[j] - got[j]) <= 3 * (double)rows * (double)tolerance);
+    assert_true(want[0] != 0);
+    free(a);
+    free(b);
+}
+
+static void
 check_steps(const struct ink_kernels *fast, const struct ink_kernels *reference, size_t count)
 {
     const struct ink_step step = {.rate = 0.01F,
@@ -397,6 +417,8 @@ the_rest_agrees(void **state)
             check_norms(all[i], reference, sizes[j], 7);
             check_norms(all[i], reference, sizes[j], 48);
             check_norms(all[i], reference, 49, sizes[j]);
+            check_row_products(all[i], reference, sizes[j], 32);
+            check_row_products(all[i], reference, 24, sizes[j] % 200);
         }
 }
 

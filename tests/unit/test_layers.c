@@ -87,6 +87,12 @@ static const struct {
     {"batchnorm, relu and pool",
      HEAD "c: conv 5 3x3 pad=1 bias=no\nb: batchnorm\nr: relu\np: maxpool 2x2\nf: flatten\n"
           "e: dense 10\n"},
+    {"batchnorm in the image's conv, in groups",
+     "image: input 1x28x28\nc: conv 5 3x3 bias=no\nb: batchnorm\nr: relu\np: maxpool 2x2\n"
+     "q: avgpool 4x4\nf: flatten\ne: dense 10\n"},
+    {"batchnorm in the image's conv, padded, odd",
+     "image: input 1x28x28\nc: conv 17 4x4 pad=1 bias=no\nb: batchnorm\nr: relu\np: maxpool 2x2\n"
+     "q: avgpool 4x4\nf: flatten\ne: dense 10\n"},
     {"avgpool", HEAD "c: conv 4 3x3\nt: tanh\np: avgpool 3x3 stride=1\nf: flatten\ne: dense 10\n"},
     {"globalpool", HEAD "c: conv 6 3x3\nt: tanh\ng: globalpool\ne: dense 10\n"},
     {"globalpool and flatten", HEAD "c: conv 6 3x3\ng: globalpool\nf: flatten\ne: dense 10\n"},
@@ -375,6 +381,46 @@ gradients_match_differences(void **state)
             check_net(nets[i].name, nets[i].text, all[j]);
 }
 
+/* A batch norm that is computed from the picture is the one of its convolution's outputs: a
+ * leakyrelu without a slope is a relu that keeps the plan from taking them together. */
+static void
+first_norm_is_that_of_the_outputs(void **state)
+{
+    static const char *const convs[] = {"32 5x5 pad=2", "16 3x3", "7 2x2", "20 5x5 pad=4", "3 1x1"};
+    const struct ink_kernels *all[INK_KERNELS_MAX];
+    size_t count = ink_kernels_list(all);
+
+    (void)state;
+    for (size_t i = 0; i < count * sizeof(convs) / sizeof(*convs); i++) {
+        struct bench bench[2];
+
+        for (int j = 0; j < 2; j++) {
+            char text[200];
+
+            (void)snprintf(text, sizeof(text),
+                           "image: input 1x28x28\nc: conv %s bias=no\nb: batchnorm\nr: %s\n"
+                           "p: maxpool 2x2\nf: flatten\nd: dense 10\n",
+                           convs[i / count], j ? "leakyrelu 0" : "relu");
+            bench_init(&bench[j], text, all[i % count]);
+            bench[j].workspace.group_count = 2;
+            gradients_of(&bench[j]);
+        }
+        assert_true(bench[0].plan->node[1].normed == 2 && bench[1].plan->node[1].normed < 0);
+        assert_int_equal(bench[0].plan->parameter_size, bench[1].plan->parameter_size);
+        for (size_t k = 0; k < bench[0].plan->parameter_size; k++)
+            if (fabs((double)bench[0].gradient[k] - (double)bench[1].gradient[k]) >
+                2e-5 * fmax(1, fabs((double)bench[1].gradient[k])))
+                fail_msg("conv %s with %s: gradient %zu is %g, of the outputs %g", convs[i / count],
+                         all[i % count]->name, k, (double)bench[0].gradient[k],
+                         (double)bench[1].gradient[k]);
+        for (size_t k = 0; k < bench[0].plan->statistic_size; k++)
+            assert_true(fabs((double)bench[0].workspace.statistics[k] -
+                             (double)bench[1].workspace.statistics[k]) < 2e-5);
+        bench_fini(&bench[0]);
+        bench_fini(&bench[1]);
+    }
+}
+
 /* Every table gives the same scores in training, answering and looking. */
 static void
 uses_give_the_same_answers(void **state)
@@ -622,6 +668,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gradients_match_differences),
+        cmocka_unit_test(first_norm_is_that_of_the_outputs),
         cmocka_unit_test(uses_give_the_same_answers),
         cmocka_unit_test(blank_margins_change_no_answer),
         cmocka_unit_test(batch_norm_answers_with_its_statistics),
