@@ -369,6 +369,8 @@ plan_parameters(struct ink_plan *plan, int index)
         at->is_packed_bf16 = at->is_bf16 && plan->use == INK_USE_ANSWER;
         at->weight_size = at->is_packed_bf16 ? ink_bf16_weight_size(&at->conv)
                                              : channels * window * (size_t)at->in.channels;
+        if (at->is_packed_bf16 && ink_tiles_bf16_size(at) > 0)
+            at->weight_size = ink_tiles_bf16_size(at);
         if (at->node->op == INK_OP_DENSE && at->is_packed_bf16) /* in rows there may be more */
             at->weight_size = largest(at->weight_size, ink_bf16_rows_size(&at->conv));
         if (at->node->op == INK_OP_DENSE)

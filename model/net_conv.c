@@ -169,12 +169,12 @@ ink_run_conv(const struct ink_run *run, const struct ink_plan_node *at, float *y
         ink_run_first(run, at, y);
         return;
     }
+    if (ink_tiles_run(run, at))
+        return;
     if (at->is_bf16) {
         ink_bf16_run_conv(run, at, y);
         return;
     }
-    if (ink_tiles_run(run, at))
-        return;
     for (size_t n = 0; n < (size_t)run->count && !ink_run_is_cancelled(run); n++) {
         const float *from = ink_run_padded_input(run, at, n);
         size_t to = n * ink_shape_count(at->kept);

@@ -63,6 +63,17 @@ put_weight(const struct ink_plan_node *at, float weight, size_t out, size_t in, 
         weights[panel_at(at, out, in, window)] = weight;
 }
 
+static void
+put_tiled(const struct ink_plan_node *at, const float *window, double scale, size_t out, size_t in,
+          float *weights)
+{
+    double scaled[9];
+
+    for (size_t i = 0; i < 9; i++)
+        scaled[i] = (double)window[i] * scale;
+    ink_tiles_put_bf16(at, scaled, out, in, weights);
+}
+
 /* Inputs packed together: what 16 outputs, or 32, share of their weights is in the cache until all
  * of them are there. */
 enum { PACK_INPUTS = 256 };
@@ -82,9 +93,12 @@ pack_output(const struct ink_plan_node *at, const struct ink_snapshot *snapshot,
         folded_line(snapshot, at->folded, out, (size_t)at->conv.out_channels, &scale, &shift);
     block[at->bias_at + out] = (float)(shift + bias * scale);
     for (size_t in = inputs[0]; in < inputs[1]; in++)
-        for (size_t i = 0; i < windows; i++)
-            put_weight(at, (float)((double)row[in * windows + i] * scale), out, in, i,
-                       block + at->weight_at);
+        if (at->is_packed_bf16 && at->tiled_size > 0)
+            put_tiled(at, row + in * windows, scale, out, in, block + at->weight_at);
+        else
+            for (size_t i = 0; i < windows; i++)
+                put_weight(at, (float)((double)row[in * windows + i] * scale), out, in, i,
+                           block + at->weight_at);
 }
 
 static void
@@ -113,7 +127,7 @@ ink_plan_pack(const struct ink_plan *plan, const struct ink_snapshot *snapshot, 
             continue;
         if (at->node->op != INK_OP_BATCHNORM) {
             pack_weighted(at, snapshot, i, block);
-            if (at->tiled_size > 0 && plan->use == INK_USE_ANSWER)
+            if (at->tiled_size > 0 && plan->use == INK_USE_ANSWER && !at->is_bf16)
                 ink_tiles_pack(at, block);
             continue;
         }

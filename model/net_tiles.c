@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * net_tiles: convolutions of 3x3 by tiles (model/kernels/simd_winograd.c), in float.
+ * net_tiles: convolutions of 3x3 by tiles: in float of 4x4 outputs (simd_winograd.c), and in
+ * answers in bf16 of 2x2 (simd_bf16_tiles.c).
  *
  * In plans for answers their weights lie twice in the parameters, as the tiles
  * want them and in panels, for tables without tiles; in training those for the
@@ -9,13 +10,17 @@
  * time. For a single picture too this is faster, even where its weights, four
  * times as many, do not stay in that cache (128 to 128 channels: 58 -> 32 us); but
  * not where a network is so large that they come from memory each time.
+ *
+ * In bf16 the tiles' weights take the others' place, not twice their room.
  */
+#include "model/net_bf16.h"
 #include "model/net_norm.h"
 
 enum {
-    NUMBERS = INK_TILES_NUMBERS,
     BUDGET = 2048,       /* floats of one of the 36 matrices that are multiplied together */
+    BF16_BUDGET = 2048,  /* and of the 16 in bf16 */
     SLICE = 64,          /* output channels that are made together */
+    BF16_INS = 32,       /* fewer input channels are too short for products of matrices in bf16 */
     FEWEST = 9,          /* tiles that are worth to be multiplied without other pictures' */
     CACHED_MAX = 4 << 20 /* floats of a network's parameters that stay in the last cache */
 };
@@ -31,6 +36,8 @@ least(size_t a, size_t b)
 struct way {
     struct ink_shape in, out;
     int pad;
+    int side;            /* outputs of a tile, each way */
+    size_t numbers;      /* that a tile is turned into */
     size_t across, down; /* tiles of a picture */
     size_t most;         /* tiles that are computed together: at least a row of them */
 };
@@ -38,23 +45,27 @@ struct way {
 static struct way
 way_of(const struct ink_plan_node *at, bool is_back)
 {
-    struct way way = {at->in, at->out, at->node->pad, 0, 0, 0};
+    struct way way = {.in = at->in, .out = at->out, .pad = at->node->pad};
     size_t widest;
 
     if (is_back)
-        way = (struct way){at->out, at->in, INK_TILES_IN - INK_TILES_OUT - at->node->pad, 0, 0, 0};
+        way = (struct way){
+            .in = at->out, .out = at->in, .pad = INK_TILES_IN - INK_TILES_OUT - at->node->pad};
+    way.side = at->is_bf16 ? INK_BF16_TILES_OUT : INK_TILES_OUT;
+    way.numbers = at->is_bf16 ? INK_BF16_TILES_NUMBERS : INK_TILES_NUMBERS;
     widest = least(ink_channels_of(way.out), SLICE);
     if (widest < ink_channels_of(way.in))
         widest = ink_channels_of(way.in);
-    way.across = ((size_t)way.out.width + INK_TILES_OUT - 1) / INK_TILES_OUT;
-    way.down = ((size_t)way.out.height + INK_TILES_OUT - 1) / INK_TILES_OUT;
-    way.most = BUDGET / widest;
+    way.across = (size_t)((way.out.width + way.side - 1) / way.side);
+    way.down = (size_t)((way.out.height + way.side - 1) / way.side);
+    way.most = (at->is_bf16 ? BF16_BUDGET : BUDGET) / widest;
     if (way.most < way.across)
         way.most = way.across;
     return way;
 }
 
-/* Floats from one of the 36 numbers to the next: not a power of two, which the cache is bad at. */
+/* Floats, or bf16, from one of a tile's numbers to the next: not a power of two, which the cache is
+ * bad at. */
 static size_t
 step_of(size_t tiles, size_t channels)
 {
@@ -66,7 +77,7 @@ step_of(size_t tiles, size_t channels)
 static bool
 has_tiles(const struct ink_plan_node *at)
 {
-    return !at->is_bf16 && at->node->op == INK_OP_CONV && at->conv.kernel_height == 3 &&
+    return at->node->op == INK_OP_CONV && at->conv.kernel_height == 3 &&
            at->conv.kernel_width == 3 && at->conv.stride == 1 &&
            ink_channels_of(at->in) % INK_PANEL == 0 && ink_channels_of(at->out) % INK_PANEL == 0;
 }
@@ -74,7 +85,7 @@ has_tiles(const struct ink_plan_node *at)
 static size_t
 size_of(const struct ink_plan_node *at)
 {
-    return NUMBERS * ink_channels_of(at->in) * ink_channels_of(at->out);
+    return INK_TILES_NUMBERS * ink_channels_of(at->in) * ink_channels_of(at->out);
 }
 
 static void
@@ -82,7 +93,7 @@ plan_scratch(struct ink_plan *plan, const struct way *way)
 {
     size_t outs = least(ink_channels_of(way->out), SLICE);
     size_t size =
-        NUMBERS * (step_of(way->most, ink_channels_of(way->in)) + step_of(way->most, outs));
+        way->numbers * (step_of(way->most, ink_channels_of(way->in)) + step_of(way->most, outs));
 
     if (plan->tiles_size < size)
         plan->tiles_size = size;
@@ -93,19 +104,38 @@ ink_plan_tiles(struct ink_plan *plan, struct ink_plan_node *at)
 {
     const struct way way = way_of(at, false);
 
-    if (plan->use != INK_USE_ANSWER || !has_tiles(at))
+    if (plan->use != INK_USE_ANSWER || !has_tiles(at) ||
+        (at->is_bf16 && ink_tiles_bf16_size(at) == 0))
         return;
-    at->tiled_at = plan->parameter_size;
-    at->tiled_size = size_of(at);
-    plan->parameter_size += at->tiled_size;
+    if (at->is_bf16) {
+        at->tiled_at = at->weight_at;
+        at->tiled_size = at->weight_size;
+    } else {
+        at->tiled_at = plan->parameter_size;
+        at->tiled_size = size_of(at);
+        plan->parameter_size += at->tiled_size;
+    }
     plan_scratch(plan, &way);
 }
 
-/* Whether a tile makes at least half of its outputs, and is thus half the work or less. */
+/* Whether a tile makes at least half of its outputs, and is thus half the work or less; in bf16 the
+ * most of them. */
 static bool
-pays(const struct way *way)
+pays(const struct way *way, double least_share)
 {
-    return 2 * ink_pixels_of(way->out) >= way->across * way->down * INK_TILES_OUT * INK_TILES_OUT;
+    return (double)ink_pixels_of(way->out) >=
+           least_share * (double)(way->across * way->down) * way->side * way->side;
+}
+
+size_t
+ink_tiles_bf16_size(const struct ink_plan_node *at)
+{
+    const struct way way = way_of(at, false);
+
+    /* without padding blank margins are not computed, which saves as much */
+    if (!has_tiles(at) || at->node->pad == 0 || at->in.channels < BF16_INS || !pays(&way, 0.75))
+        return 0;
+    return way.numbers * ink_channels_of(at->in) * ink_channels_of(at->out) / 2;
 }
 
 bool
@@ -123,15 +153,15 @@ ink_plan_training_tiles(struct ink_plan *plan)
         struct ink_plan_node *at = &plan->node[i];
         const struct way way = way_of(at, false), back = way_of(at, true);
 
-        if (!has_tiles(at))
+        if (at->is_bf16 || !has_tiles(at))
             continue;
-        if (pays(&way)) {
+        if (pays(&way, 0.5)) {
             at->tiled_at = plan->turned_size;
             at->tiled_size = size_of(at);
             plan->turned_size += at->tiled_size;
             plan_scratch(plan, &way);
         }
-        at->is_tiled_back = pays(&back) && at->pooled < 0 && back.pad >= 0 &&
+        at->is_tiled_back = pays(&back, 0.5) && at->pooled < 0 && back.pad >= 0 &&
                             plan->node[at->node->input[0]].needs_gradient;
         if (at->is_tiled_back) {
             at->tiled_back_at = plan->turned_size;
@@ -189,11 +219,40 @@ turn_windows(const float *w, size_t step, float *u, size_t to_step)
 void
 ink_tiles_pack(const struct ink_plan_node *at, float *block)
 {
-    size_t line = ink_channels_of(at->in) * INK_PANEL, all = at->tiled_size / NUMBERS;
+    size_t line = ink_channels_of(at->in) * INK_PANEL, all = at->tiled_size / INK_TILES_NUMBERS;
 
     for (size_t i = 0; i < all; i += INK_PANEL)
         turn_windows(block + at->weight_at + i / line * line * 9 + i % line, line,
                      block + at->tiled_at + i, all);
+}
+
+/* In bf16 four numbers a line, halves of sums. */
+static void
+turn_line_bf16(const double *g, size_t step, double out[static INK_BF16_TILES_IN])
+{
+    out[0] = g[0];
+    out[1] = (g[0] + g[step] + g[2 * step]) / 2;
+    out[2] = (g[0] - g[step] + g[2 * step]) / 2;
+    out[3] = g[2 * step];
+}
+
+void
+ink_tiles_put_bf16(const struct ink_plan_node *at, const double window[static 9], size_t out,
+                   size_t in, float *weights)
+{
+    enum { IN = INK_BF16_TILES_IN };
+    size_t ins = ink_channels_of(at->in), all = ins * ink_channels_of(at->out);
+    uint16_t *to = (uint16_t *)weights + ((out / INK_PANEL * ins + in / 2 * 2) * INK_PANEL +
+                                          out % INK_PANEL * 2 + in % 2);
+    double half[3][IN], line[IN];
+
+    for (size_t j = 0; j < 3; j++)
+        turn_line_bf16(window + j, 3, half[j]);
+    for (size_t i = 0; i < IN; i++) {
+        turn_line_bf16(&half[0][i], IN, line);
+        for (size_t j = 0; j < IN; j++)
+            to[(i * IN + j) * all] = ink_bf16_of((float)line[j]);
+    }
 }
 
 /* Part of `parts` of `count` panels of [9][size]. */
@@ -244,11 +303,15 @@ static void
 read_tiles(const struct group *group, size_t n, const float *x)
 {
     struct ink_tiles form = group->form;
+    float *v = group->run->workspace->tiles;
+    size_t from = (n - group->first) * group->tiles * group->ins;
 
     form.channels = (int)group->ins;
     form.step = step_of(group->count * group->tiles, group->ins);
-    group->run->kernels->tiles_in(
-        &form, x, group->run->workspace->tiles + (n - group->first) * group->tiles * group->ins);
+    if (group->at->is_bf16)
+        group->run->kernels->bf16->tiles_in(&form, x, (uint16_t *)v + from);
+    else
+        group->run->kernels->tiles_in(&form, x, v + from);
 }
 
 /* Picture n's outputs from `channel` on. */
@@ -259,14 +322,17 @@ write_forward(const struct group *group, size_t n, size_t channel, const float *
     const struct ink_plan_node *at = group->at;
     size_t from = n * ink_shape_count(at->kept) + channel;
     const float *start = ink_run_start(run, at, n);
+    const float *bias = at->has_bias ? run->block + at->bias_at + channel : NULL;
+    float *y = ink_run_value(run, (int)(at - run->plan->node)) + from;
     uint8_t *place = NULL;
 
+    if (at->is_bf16) {
+        run->kernels->bf16->tiles_out(&group->form, m, bias, y);
+        return;
+    }
     if (at->pooled >= 0 && run->plan->use == INK_USE_TRAIN)
         place = ink_run_places(run, at) + from;
-    run->kernels->tiles_out(&group->form, m,
-                            at->has_bias ? run->block + at->bias_at + channel : NULL,
-                            start ? start + channel : NULL,
-                            ink_run_value(run, (int)(at - run->plan->node)) + from, place);
+    run->kernels->tiles_out(&group->form, m, bias, start ? start + channel : NULL, y, place);
 }
 
 static void
@@ -279,29 +345,44 @@ write_back(const struct group *group, size_t n, size_t channel, const float *m)
                                    dx + channel, NULL);
 }
 
+/* The group's tiles times the weights to `count` outputs from `channel` on. */
 static void
-multiply(struct group *group)
+multiply_slice(struct group *group, size_t channel, size_t count, float *m)
 {
     const struct ink_run *run = group->run;
     const struct ink_plan_node *at = group->at;
-    size_t tiles = group->count * group->tiles, slice;
+    size_t tiles = group->count * group->tiles;
     const float *v = run->workspace->tiles, *weights = run->block + at->tiled_at;
-    float *m = run->workspace->tiles + NUMBERS * step_of(tiles, group->ins);
+    const struct ink_products form = {
+        .count = way_of(at, group->is_back).numbers,
+        .rows = tiles,
+        .ins = group->ins,
+        .outs = count,
+        .a_step = step_of(tiles, group->ins),
+        .b_step = group->ins * group->outs,
+        .y_step = group->form.step,
+    };
 
     if (run->plan->use == INK_USE_TRAIN)
         weights = run->turned + (group->is_back ? at->tiled_back_at : at->tiled_at);
-    for (size_t channel = 0; channel < group->outs; channel += slice) {
-        struct ink_products form = {.count = NUMBERS,
-                                    .rows = tiles,
-                                    .ins = group->ins,
-                                    .a_step = step_of(tiles, group->ins),
-                                    .b_step = group->ins * group->outs};
-
-        slice = least(SLICE, group->outs - channel);
-        form.outs = slice;
-        form.y_step = group->form.step = step_of(tiles, slice);
-        group->form.channels = (int)slice;
+    if (at->is_bf16)
+        run->kernels->bf16->products(&form, (const uint16_t *)v,
+                                     (const uint16_t *)weights + channel * group->ins, m);
+    else
         run->kernels->products(&form, v, weights + channel * group->ins, m);
+}
+
+static void
+multiply(struct group *group)
+{
+    size_t tiles = group->count * group->tiles, numbers = way_of(group->at, group->is_back).numbers;
+    float *m = group->run->workspace->tiles + numbers * step_of(tiles, group->ins);
+
+    for (size_t channel = 0, slice; channel < group->outs; channel += slice) {
+        slice = least(SLICE, group->outs - channel);
+        group->form.step = step_of(tiles, slice);
+        group->form.channels = (int)slice;
+        multiply_slice(group, channel, slice, m);
         for (size_t n = 0; n < group->count; n++)
             (group->is_back ? write_back : write_forward)(group, group->first + n, channel,
                                                           m + n * group->tiles * slice);
@@ -354,8 +435,10 @@ ink_tiles_run(const struct ink_run *run, const struct ink_plan_node *at)
 {
     bool is_answer = run->plan->use == INK_USE_ANSWER;
 
-    if (at->tiled_size == 0 || !run->kernels->products ||
-        (is_answer && run->workspace->count == 1 && run->plan->parameter_size > CACHED_MAX))
+    if (at->tiled_size == 0)
+        return false;
+    if (!at->is_bf16 && (!run->kernels->products || (is_answer && run->workspace->count == 1 &&
+                                                     run->plan->parameter_size > CACHED_MAX)))
         return false;
     for (size_t n = 0; n < (size_t)run->count && !ink_run_is_cancelled(run); n++)
         run_picture(run, at, false, n, ink_norm_input(run, at, n));

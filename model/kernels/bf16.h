@@ -38,6 +38,11 @@ struct ink_norm;
 struct ink_dense;
 struct ink_soon;
 struct ink_span;
+struct ink_tiles;
+struct ink_products;
+
+/* Tiles of 2x2 outputs of a 3x3 convolution of stride 1: 16 products in place of 36. */
+enum { INK_BF16_TILES_OUT = 2, INK_BF16_TILES_IN = 4, INK_BF16_TILES_NUMBERS = 16 };
 
 struct ink_bf16 {
     bool is_fast; /* faster than floats: the processor multiplies them */
@@ -67,6 +72,12 @@ struct ink_bf16 {
     void (*conv_pooled_spans)(const struct ink_conv *conv, const struct ink_span *spans,
                               const uint16_t *x, const uint16_t *w, const float *bias, bool is_relu,
                               float *y, uint8_t *place);
+    /* As ink_kernels' of the same names, for answers: v[16][tiles][channels]; b of the products
+     * [panels][ins / 2][16][2]. */
+    void (*tiles_in)(const struct ink_tiles *tiles, const float *x, uint16_t *v);
+    void (*tiles_out)(const struct ink_tiles *tiles, const float *m, const float *bias, float *y);
+    void (*products)(const struct ink_products *form, const uint16_t *a, const uint16_t *b,
+                     float *y);
     /* dw[panels][KH][KW][I][16] (+)= the gradient from one picture, x and dy in pairs. */
     void (*conv_weights)(const struct ink_conv *conv, const uint16_t *x, const uint16_t *dy,
                          bool is_added, float *dw);

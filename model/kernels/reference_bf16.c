@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* reference_bf16: the bf16 kernels as their definitions read, summed in double. */
+#include <math.h>
+
 #include "model/kernels/reference_dense.h"
 
 /* A product of two of them is exact in double. */
@@ -227,6 +229,111 @@ turn(size_t count, const float *w, uint16_t *y)
                     i < count ? ink_bf16_of(w[i * INK_PANEL + 2 * pair + second]) : 0;
 }
 
+/* ---- tiles of 2x2 outputs: Lavin and Gray 2016, section 4.1 ---- */
+
+enum { TILE_OUT = INK_BF16_TILES_OUT, TILE_IN = INK_BF16_TILES_IN };
+
+/* Rows i of a matrix with numbers of 0, 1 and -1, times a column. In float, in the kernels' order:
+ * what is rounded to bf16 behind it should be the same. */
+static float
+turned(int i, const float d[static TILE_IN])
+{
+    return i == 0 ? d[0] - d[2] : i == 1 ? d[1] + d[2] : i == 2 ? d[2] - d[1] : d[1] - d[3];
+}
+
+static double
+summed(int i, const double m[static TILE_IN])
+{
+    return i == 0 ? m[0] + m[1] + m[2] : m[1] - m[2] - m[3];
+}
+
+static float
+input_at(const struct ink_tiles *tiles, const float *x, int row, int column, int channel)
+{
+    bool exists = row >= 0 && row < tiles->height && column >= 0 && column < tiles->width;
+
+    return exists ? x[(row * tiles->width + column) * tiles->channels + channel] : 0;
+}
+
+static void
+tiles_in(const struct ink_tiles *tiles, const float *x, uint16_t *v)
+{
+    int across = (tiles->out_width + TILE_OUT - 1) / TILE_OUT;
+    int count = (tiles->last_row - tiles->first_row) * across * tiles->channels;
+
+    for (int n = 0; n < count; n++) {
+        int tile = n / tiles->channels, c = n % tiles->channels;
+        int top = (tiles->first_row + tile / across) * TILE_OUT - tiles->pad;
+        int left = tile % across * TILE_OUT - tiles->pad;
+        float half[TILE_IN][TILE_IN], line[TILE_IN];
+
+        for (int j = 0; j < TILE_IN; j++) {
+            for (int i = 0; i < TILE_IN; i++)
+                line[i] = input_at(tiles, x, top + i, left + j, c);
+            for (int i = 0; i < TILE_IN; i++)
+                half[i][j] = turned(i, line);
+        }
+        for (int i = 0; i < TILE_IN * TILE_IN; i++)
+            v[(size_t)i * tiles->step + (size_t)n] =
+                ink_bf16_of(turned(i % TILE_IN, half[i / TILE_IN]));
+    }
+}
+
+static void
+products(const struct ink_products *form, const uint16_t *a, const uint16_t *b, float *y)
+{
+    const struct ink_conv one = {.in_width = (int)form->rows,
+                                 .in_channels = (int)form->ins,
+                                 .out_channels = (int)form->outs,
+                                 .kernel_height = 1,
+                                 .kernel_width = 1,
+                                 .stride = 1,
+                                 .out_height = 1,
+                                 .out_width = (int)form->rows};
+
+    for (size_t i = 0; i < form->count; i++)
+        conv(&one, a + i * form->a_step, b + i * form->b_step, NULL, false, NULL,
+             y + i * form->y_step);
+}
+
+/* Output (i, j) of a tile. */
+static double
+output_of(const struct ink_tiles *tiles, const float *m, int i, int j)
+{
+    double half[TILE_IN], line[TILE_IN];
+
+    for (int k = 0; k < TILE_IN; k++) {
+        for (int l = 0; l < TILE_IN; l++)
+            line[l] = (double)m[(size_t)(l * TILE_IN + k) * tiles->step];
+        half[k] = summed(i, line);
+    }
+    return summed(j, half);
+}
+
+static void
+tiles_out(const struct ink_tiles *tiles, const float *m, const float *bias, float *y)
+{
+    int across = (tiles->out_width + TILE_OUT - 1) / TILE_OUT, side = tiles->is_pooled ? 2 : 1;
+    int height = tiles->out_height / side, width = tiles->out_width / side;
+    int first = tiles->first_row * TILE_OUT / side, last = tiles->last_row * TILE_OUT / side;
+
+    for (int row = first; row < last && row < height; row++)
+        for (int n = 0; n < width * tiles->channels; n++) {
+            int column = n / tiles->channels, c = n % tiles->channels;
+            int tile =
+                (row * side / TILE_OUT - tiles->first_row) * across + column * side / TILE_OUT;
+            double best = -INFINITY;
+
+            for (int k = 0; k < side * side; k++)
+                best = fmax(best, output_of(tiles, m + tile * tiles->channels + c,
+                                            (row * side + k / side) % TILE_OUT,
+                                            (column * side + k % side) % TILE_OUT));
+            best += bias ? (double)bias[c] : 0;
+            y[(row * width + column) * tiles->y_pixel + c] =
+                (float)(tiles->is_relu && best < 0 ? 0 : best);
+        }
+}
+
 extern const struct ink_bf16 ink_bf16_reference;
 const struct ink_bf16 ink_bf16_reference = {
     .round = round_numbers,
@@ -239,6 +346,9 @@ const struct ink_bf16 ink_bf16_reference = {
     .conv_apart = conv_apart,
     .conv_pooled = conv_pooled,
     .conv_pooled_spans = conv_pooled_spans,
+    .tiles_in = tiles_in,
+    .tiles_out = tiles_out,
+    .products = products,
     .conv_weights = conv_weights,
     .turn = turn,
     .dense = ink_reference_bf16_dense,

@@ -56,19 +56,25 @@ struct bench {
 };
 
 static void
-bench_init(struct bench *bench, const struct ink_snapshot *snapshot, enum ink_use use)
+bench_init_as(struct bench *bench, const struct ink_snapshot *snapshot, enum ink_use use,
+              enum ink_precision precision)
 {
     struct ink_err err;
 
-    assert_ok(
-        ink_plan_create(ink_snapshot_arch(snapshot), use, INK_PRECISION_F32, &bench->plan, &err),
-        &err);
+    assert_ok(ink_plan_create(ink_snapshot_arch(snapshot), use, precision, &bench->plan, &err),
+              &err);
     assert_ok(ink_workspace_init(&bench->workspace, bench->plan, 9, &err), &err);
     bench->block = ink_floats(ink_plan_block_size(bench->plan));
     bench->turned = ink_floats(bench->plan->turned_size);
     bench->gradient = ink_floats(bench->plan->parameter_size);
     assert_true(bench->block && bench->turned && bench->gradient);
     ink_plan_pack(bench->plan, snapshot, bench->block);
+}
+
+static void
+bench_init(struct bench *bench, const struct ink_snapshot *snapshot, enum ink_use use)
+{
+    bench_init_as(bench, snapshot, use, INK_PRECISION_F32);
 }
 
 static void
@@ -82,11 +88,12 @@ bench_fini(struct bench *bench)
 }
 
 /* All numbers of a node that are kept, beside the largest of them, which is returned, or `most` if
- * that is more. */
+ * that is more; in bf16 these differ by a last digit here and there. */
 static float
 compare_node(const char *name, const struct bench *got, const struct bench *want,
              const int which[static 2], float most)
 {
+    double allowed = got->plan->precision == INK_PRECISION_BF16 ? 4e-3 : 5e-6;
     int index = which[0], pictures = which[1];
     const struct ink_plan_node *at = &got->plan->node[index];
     const float *a = ink_net_value(got->plan, &got->workspace, index, 0);
@@ -95,7 +102,7 @@ compare_node(const char *name, const struct bench *got, const struct bench *want
 
     for (size_t i = 0; i < count; i++)
         most = fmaxf(most, fabsf(b[i]));
-    assert_near(name, at->node->name, a, b, count, 5e-6 * (double)most);
+    assert_near(name, at->node->name, a, b, count, allowed * (double)most);
     return most;
 }
 
@@ -343,6 +350,140 @@ products_are_those_of_convolutions(void **state)
     }
 }
 
+/* ---- in bf16 ---- */
+
+/* As above. None: without padding, too few channels, a stride, tiles that are mostly outside. */
+static const struct {
+    const char *name, *text;
+    int tiled;
+} bf16_nets[] = {
+    {"padded", HEAD "a: conv 32 3x3\nb: conv 48 3x3 pad=1\nr: relu\nc: conv 16 3x3 pad=2\n" TAIL,
+     2},
+    {"oblong",
+     HEAD "a: conv 32 6x11\nb: conv 80 3x3 pad=2 bias=no\nc: conv 16 3x3 pad=1\nr: relu\n" TAIL, 2},
+    {"pooled",
+     HEAD "a: conv 32 3x3\nr: relu\np: maxpool 2x2\nb: conv 32 3x3 pad=1\nq: maxpool 2x2\n"
+          "s: relu\nc: conv 96 3x3 pad=1\nn: batchnorm\nr2: relu\nq2: maxpool 2x2\n" TAIL,
+     2},
+    {"some pictures together",
+     HEAD "a: conv 32 5x5 stride=3\nb: conv 64 3x3 pad=1\nr: relu\nc: conv 128 3x3 pad=1\n"
+          "n: batchnorm\nr2: relu\ne: conv 128 3x3 pad=1\nj: concat from=e,r\n" TAIL,
+     3},
+    {"none",
+     HEAD "a: conv 32 3x3\nb: conv 32 3x3\nc: conv 24 3x3 pad=1\ne: conv 16 3x3 pad=1\n"
+          "g: conv 32 3x3 pad=1\nh: conv 32 3x3 pad=1 stride=5\nk: conv 16 3x3 pad=1\n" TAIL,
+     0},
+};
+
+/* The scores' length of difference over their length. */
+static double
+scores_apart(const struct bench *a, const struct bench *b, int pictures)
+{
+    const float *first = ink_net_scores(a->plan, &a->workspace);
+    const float *second = ink_net_scores(b->plan, &b->workspace);
+    double apart = 0, length = 0;
+
+    for (int i = 0; i < pictures * INK_CLASS_COUNT; i++) {
+        apart += pow((double)first[i] - (double)second[i], 2);
+        length += pow((double)second[i], 2);
+    }
+    return sqrt(apart / length);
+}
+
+/* Beside the reference's tiles, and not far from plain convolutions of floats. */
+static void
+compare_bf16(const char *name, const struct ink_kernels *fast, const struct ink_snapshot *snapshot,
+             int tiled)
+{
+    static const int counts[] = {1, 2, 9};
+    const struct ink_kernels *all[INK_KERNELS_MAX];
+    struct bench got, want, floats;
+    size_t last;
+
+    bench_init_as(&got, snapshot, INK_USE_ANSWER, INK_PRECISION_BF16);
+    bench_init_as(&want, snapshot, INK_USE_ANSWER, INK_PRECISION_BF16);
+    bench_init(&floats, snapshot, INK_USE_ANSWER);
+    for (int i = 0; i < got.plan->node_count; i++)
+        tiled -= got.plan->node[i].tiled_size > 0;
+    assert_int_equal(tiled, 0);
+    for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++) {
+        double apart;
+
+        compare(name, fast, counts[i], &got, &want);
+        memcpy(ink_net_value(floats.plan, &floats.workspace, 0, 0),
+               ink_net_value(got.plan, &got.workspace, 0, 0),
+               (size_t)counts[i] * INK_PICTURE_SIZE * sizeof(float));
+        ink_net_forward(floats.plan, tables(all, &last), floats.block, NULL, &floats.workspace,
+                        counts[i]);
+        apart = scores_apart(&got, &floats, counts[i]);
+        if (!(apart < 0.01 && apart > 1e-5))
+            fail_msg("%s, %s: scores are %g apart from those of floats", fast->name, name, apart);
+    }
+    bench_fini(&got);
+    bench_fini(&want);
+    bench_fini(&floats);
+}
+
+static void
+bf16_tiles_give_what_the_reference_does(void **state)
+{
+    const struct ink_kernels *all[INK_KERNELS_MAX];
+    size_t fast_count;
+
+    (void)state;
+    (void)tables(all, &fast_count);
+    for (size_t i = 0; i < sizeof(bf16_nets) / sizeof(*bf16_nets); i++) {
+        INK_CLEANUP(ink_arch_destroy) struct ink_arch *arch = NULL;
+        INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *snapshot = NULL;
+        struct ink_err err;
+
+        assert_ok(ink_arch_parse(bf16_nets[i].text, strlen(bf16_nets[i].text), &arch, &err), &err);
+        assert_ok(ink_snapshot_create(arch, NULL, 5, &snapshot, &err), &err);
+        for (size_t table = 0; table < fast_count; table++)
+            if (all[table]->bf16)
+                compare_bf16(bf16_nets[i].name, all[table], snapshot, bf16_nets[i].tiled);
+    }
+}
+
+/* What is rounded is the same to the last bit: sums are in the same order. */
+static void
+bf16_tiles_are_rounded_alike(void **state)
+{
+    static const struct ink_tiles shapes[] = {
+        {.channels = 16, .height = 5, .width = 7, .pad = 1, .out_height = 5, .out_width = 7},
+        {.channels = 48, .height = 8, .width = 6, .pad = 0, .out_height = 6, .out_width = 4},
+        {.channels = 32, .height = 1, .width = 2, .pad = 2, .out_height = 3, .out_width = 4},
+    };
+    const struct ink_kernels *all[INK_KERNELS_MAX], *reference;
+    size_t fast_count;
+
+    (void)state;
+    reference = tables(all, &fast_count);
+    for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++)
+        for (size_t table = 0; table < fast_count && all[table]->bf16; table++) {
+            struct ink_tiles form = shapes[i];
+            int down = (form.out_height + 1) / 2, across = (form.out_width + 1) / 2;
+            size_t size = (size_t)(down * across * form.channels);
+            float *x = noise((size_t)(form.height * form.width * form.channels));
+            uint16_t *got = calloc(INK_BF16_TILES_NUMBERS, (size + 3) * sizeof(*got));
+            uint16_t *want = calloc(INK_BF16_TILES_NUMBERS, (size + 3) * sizeof(*want));
+
+            assert_true(got && want);
+            form.step = size + 3;
+            for (form.first_row = 0; form.first_row < down; form.first_row = form.last_row) {
+                size_t to = (size_t)(form.first_row * across * form.channels);
+
+                form.last_row = form.first_row + 2 < down ? form.first_row + 2 : down;
+                all[table]->bf16->tiles_in(&form, x, got + to);
+                reference->bf16->tiles_in(&form, x, want + to);
+            }
+            assert_memory_equal(got, want, INK_BF16_TILES_NUMBERS * (size + 3) * sizeof(*got));
+            free(x);
+            free(got);
+            free(want);
+        }
+}
+
 int
 main(void)
 {
@@ -351,6 +492,8 @@ main(void)
         cmocka_unit_test(training_is_that_of_the_reference),
         cmocka_unit_test(weights_are_turned_alike),
         cmocka_unit_test(products_are_those_of_convolutions),
+        cmocka_unit_test(bf16_tiles_give_what_the_reference_does),
+        cmocka_unit_test(bf16_tiles_are_rounded_alike),
     };
 
     ink_rng_init(&rng, 11, 0);
