@@ -153,10 +153,10 @@ plan_geometry(struct ink_plan *plan, int index)
     at->in = plan->arch->node[at->node->input[0]].shape;
     if (has_weights(op))
         plan_conv(at);
-    if (op == INK_OP_CONV && plan->use == INK_USE_TRAIN) {
+    if (op == INK_OP_CONV && plan->use != INK_USE_LOOK)
         ink_plan_twin(plan, index);
+    if (op == INK_OP_CONV && plan->use == INK_USE_TRAIN)
         ink_plan_first(plan, index);
-    }
     if (op == INK_OP_MAXPOOL || op == INK_OP_AVGPOOL || op == INK_OP_GLOBALPOOL)
         plan_pool(at);
     if (at->has_padding)

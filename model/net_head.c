@@ -26,7 +26,8 @@ is_head_op(const struct ink_plan *plan, const struct ink_plan_node *at)
     if (at->node->op == INK_OP_DENSE || (is_train && at->node->op == INK_OP_BATCHNORM) ||
         (is_train && ink_tiles_are_few(at)))
         return false;
-    if (at->twin >= 0 || at->normed >= 0 || (at->sum >= 0 && plan->node[at->sum].measured >= 0))
+    if ((is_train && at->twin >= 0) || at->normed >= 0 ||
+        (at->sum >= 0 && plan->node[at->sum].measured >= 0))
         return false;
     return at->line < 0 && at->measured < 0 && at->summed < 0 && at->pulled < 0;
 }

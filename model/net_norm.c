@@ -267,6 +267,15 @@ ink_run_norm(const struct ink_run *run, const struct ink_plan_node *at, const fl
 {
     int measured = run->plan->node[at->node->input[0]].measured;
 
+    if (run->plan->use == INK_USE_ANSWER) { /* it is packed as a line */
+        const struct ink_norm line = {.channels = ink_channels_of(at->out),
+                                      .scale = run->block + at->weight_at,
+                                      .shift = run->block + at->bias_at,
+                                      .is_relu = at->has_relu};
+
+        run->kernels->norm(&line, ink_pixels_of(at->out) * (size_t)run->count, x, y);
+        return;
+    }
     ink_norm_start(run, at);
     for (int i = 0; i < ink_norm_group_count(run); i++) {
         const struct ink_norm_group group = ink_norm_group_at(run, at, i);

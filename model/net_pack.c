@@ -115,14 +115,34 @@ pack_weighted(const struct ink_plan_node *at, const struct ink_snapshot *snapsho
                 block);
 }
 
+/* In answers as the line that it is. */
+static void
+pack_norm(const struct ink_plan *plan, const struct ink_snapshot *snapshot, int index, float *block)
+{
+    const struct ink_plan_node *at = &plan->node[index];
+    size_t channels = (size_t)at->out.channels;
+    float *statistics = block + at->statistic_at;
+
+    memcpy(block + at->weight_at, ink_snapshot_weights(snapshot, index), channels * sizeof(*block));
+    memcpy(block + at->bias_at, ink_snapshot_biases(snapshot, index), channels * sizeof(*block));
+    memcpy(statistics, ink_snapshot_statistics(snapshot, index), channels * sizeof(*block));
+    memcpy(statistics + panels(channels), ink_snapshot_statistics(snapshot, index) + channels,
+           channels * sizeof(*block));
+    for (size_t c = 0; c < channels && plan->use == INK_USE_ANSWER; c++) {
+        double scale, shift;
+
+        folded_line(snapshot, index, c, channels, &scale, &shift);
+        block[at->weight_at + c] = (float)scale;
+        block[at->bias_at + c] = (float)shift;
+    }
+}
+
 void
 ink_plan_pack(const struct ink_plan *plan, const struct ink_snapshot *snapshot, float *block)
 {
     memset(block, 0, ink_plan_block_size(plan) * sizeof(*block));
     for (int i = 0; i < plan->node_count; i++) {
         const struct ink_plan_node *at = &plan->node[i];
-        size_t channels = (size_t)at->out.channels;
-
         if (at->node->weight_count == 0)
             continue;
         if (at->node->op != INK_OP_BATCHNORM) {
@@ -131,12 +151,7 @@ ink_plan_pack(const struct ink_plan *plan, const struct ink_snapshot *snapshot, 
                 ink_tiles_pack(at, block);
             continue;
         }
-        memcpy(block + at->weight_at, ink_snapshot_weights(snapshot, i), channels * sizeof(*block));
-        memcpy(block + at->bias_at, ink_snapshot_biases(snapshot, i), channels * sizeof(*block));
-        memcpy(block + at->statistic_at, ink_snapshot_statistics(snapshot, i),
-               channels * sizeof(*block));
-        memcpy(block + at->statistic_at + panels(channels),
-               ink_snapshot_statistics(snapshot, i) + channels, channels * sizeof(*block));
+        pack_norm(plan, snapshot, i, block);
     }
 }
 

@@ -5,7 +5,7 @@
  * Forward, the last input to be computed, if it is a convolution, starts its sums with the other
  * input's numbers and writes the sum. Backward, the gradient of a sum is that of each of its
  * inputs: they share its memory as long as one of them does not add to it what others have yet to
- * read. In training only: answers are computed picture by picture.
+ * read.
  */
 #include <string.h>
 
@@ -107,10 +107,11 @@ ink_plan_sums(struct ink_plan *plan)
 
     for (int i = plan->node_count - 1; i > 0; i--) {
         turns[i] = i;
-        if (plan->node[i].node->op != INK_OP_ADD || plan->use != INK_USE_TRAIN)
+        if (plan->node[i].node->op != INK_OP_ADD || plan->use == INK_USE_LOOK)
             continue;
         plan_sum(plan, i);
-        plan_loan(plan, i, turns);
+        if (plan->use == INK_USE_TRAIN)
+            plan_loan(plan, i, turns);
     }
 }
 

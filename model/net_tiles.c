@@ -321,18 +321,18 @@ write_forward(const struct group *group, size_t n, size_t channel, const float *
     const struct ink_run *run = group->run;
     const struct ink_plan_node *at = group->at;
     size_t from = n * ink_shape_count(at->kept) + channel;
-    const float *start = ink_run_start(run, at, n);
+    const float *start = at->start < 0 ? NULL : ink_run_start(run, at, n) + channel;
     const float *bias = at->has_bias ? run->block + at->bias_at + channel : NULL;
     float *y = ink_run_value(run, (int)(at - run->plan->node)) + from;
     uint8_t *place = NULL;
 
     if (at->is_bf16) {
-        run->kernels->bf16->tiles_out(&group->form, m, bias, y);
+        run->kernels->bf16->tiles_out(&group->form, m, bias, start, y);
         return;
     }
     if (at->pooled >= 0 && run->plan->use == INK_USE_TRAIN)
         place = ink_run_places(run, at) + from;
-    run->kernels->tiles_out(&group->form, m, bias, start ? start + channel : NULL, y, place);
+    run->kernels->tiles_out(&group->form, m, bias, start, y, place);
 }
 
 static void

@@ -75,7 +75,8 @@ struct ink_bf16 {
     /* As ink_kernels' of the same names, for answers: v[16][tiles][channels]; b of the products
      * [panels][ins / 2][16][2]. */
     void (*tiles_in)(const struct ink_tiles *tiles, const float *x, uint16_t *v);
-    void (*tiles_out)(const struct ink_tiles *tiles, const float *m, const float *bias, float *y);
+    void (*tiles_out)(const struct ink_tiles *tiles, const float *m, const float *bias,
+                      const float *start, float *y);
     void (*products)(const struct ink_products *form, const uint16_t *a, const uint16_t *b,
                      float *y);
     /* dw[panels][KH][KW][I][16] (+)= the gradient from one picture, x and dy in pairs. */

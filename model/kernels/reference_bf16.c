@@ -311,7 +311,8 @@ output_of(const struct ink_tiles *tiles, const float *m, int i, int j)
 }
 
 static void
-tiles_out(const struct ink_tiles *tiles, const float *m, const float *bias, float *y)
+tiles_out(const struct ink_tiles *tiles, const float *m, const float *bias, const float *start,
+          float *y)
 {
     int across = (tiles->out_width + TILE_OUT - 1) / TILE_OUT, side = tiles->is_pooled ? 2 : 1;
     int height = tiles->out_height / side, width = tiles->out_width / side;
@@ -322,15 +323,15 @@ tiles_out(const struct ink_tiles *tiles, const float *m, const float *bias, floa
             int column = n / tiles->channels, c = n % tiles->channels;
             int tile =
                 (row * side / TILE_OUT - tiles->first_row) * across + column * side / TILE_OUT;
+            ptrdiff_t at = (row * width + column) * tiles->y_pixel + c;
             double best = -INFINITY;
 
             for (int k = 0; k < side * side; k++)
                 best = fmax(best, output_of(tiles, m + tile * tiles->channels + c,
                                             (row * side + k / side) % TILE_OUT,
                                             (column * side + k % side) % TILE_OUT));
-            best += bias ? (double)bias[c] : 0;
-            y[(row * width + column) * tiles->y_pixel + c] =
-                (float)(tiles->is_relu && best < 0 ? 0 : best);
+            best += start ? (double)start[at] : bias ? (double)bias[c] : 0;
+            y[at] = (float)(tiles->is_relu && best < 0 ? 0 : best);
         }
 }
 

@@ -122,7 +122,7 @@ ink_bf16_tiles_in(const struct ink_tiles *tiles, const float *x, uint16_t *v)
 
 /* A tile's outputs of LANES channels. */
 ALWAYS_INLINE void
-sum_tile(const struct ink_tiles *tiles, const float *m, vec shift, vec out[OUT][OUT])
+sum_tile(const struct ink_tiles *tiles, const float *m, vec out[OUT][OUT])
 {
     vec half[SIDE][OUT];
 
@@ -143,30 +143,34 @@ sum_tile(const struct ink_tiles *tiles, const float *m, vec shift, vec out[OUT][
         for (int j = 0; j < SIDE; j++)
             line[j] = half[j][i];
         line_out(line, out[i]);
-#pragma GCC unroll 2
-        for (int j = 0; j < OUT; j++)
-            out[i][j] += shift;
     }
 }
 
+struct size {
+    int height, width;
+};
+
 /* One tile, of whose outputs there may be fewer; y is the first. */
-ALWAYS_INLINE void
-tile_out(const struct ink_tiles *tiles, const float *m, const float *bias, float *y, int height,
-         int width)
+static void
+tile_out(const struct ink_tiles *tiles, const float *m, const float *bias, const float *start,
+         float *y, struct size size)
 {
     const ptrdiff_t pixel = tiles->y_pixel, row = pixel * tiles->out_width;
 
     for (int c = 0; c < tiles->channels; c += LANES) {
-        vec out[OUT][OUT];
+        vec out[OUT][OUT], shift = bias ? load(bias + c) : (vec){0};
 
-        sum_tile(tiles, m + c, bias ? load(bias + c) : (vec){0}, out);
+        sum_tile(tiles, m + c, out);
 #pragma GCC unroll 2
         for (int i = 0; i < OUT; i++)
 #pragma GCC unroll 2
             for (int j = 0; j < OUT; j++)
-                if (i < height && j < width)
-                    store(y + i * row + j * pixel + c,
-                          tiles->is_relu ? clamp(out[i][j]) : out[i][j]);
+                if (i < size.height && j < size.width) {
+                    const ptrdiff_t at = i * row + j * pixel + c;
+                    vec sum = out[i][j] + (start ? load(start + at) : shift);
+
+                    store(y + at, tiles->is_relu ? clamp(sum) : sum);
+                }
     }
 }
 
@@ -175,30 +179,32 @@ static void
 tile_out_pooled(const struct ink_tiles *tiles, const float *m, const float *bias, float *y)
 {
     for (int c = 0; c < tiles->channels; c += LANES) {
-        vec out[OUT][OUT];
+        vec out[OUT][OUT], shift = bias ? load(bias + c) : (vec){0};
 
-        sum_tile(tiles, m + c, bias ? load(bias + c) : (vec){0}, out);
-        store_window((const vec[4]){out[0][0], out[0][1], out[1][0], out[1][1]}, tiles->is_relu,
-                     y + c, NULL);
+        sum_tile(tiles, m + c, out);
+        store_window((const vec[4]){out[0][0] + shift, out[0][1] + shift, out[1][0] + shift,
+                                    out[1][1] + shift},
+                     tiles->is_relu, y + c, NULL);
     }
 }
 
 void
-ink_bf16_tiles_out(const struct ink_tiles *tiles, const float *m, const float *bias, float *y)
+ink_bf16_tiles_out(const struct ink_tiles *tiles, const float *m, const float *bias,
+                   const float *start, float *y)
 {
     int side = tiles->is_pooled ? 1 : OUT;
     ptrdiff_t row = tiles->is_pooled ? tiles->out_width / OUT : tiles->out_width;
 
     for (int i = tiles->first_row; i < tiles->last_row; i++)
         for (int j = 0; j * OUT < tiles->out_width; j++, m += tiles->channels) {
-            float *to = y + (i * row + j) * side * tiles->y_pixel;
-            int height = least(tiles->out_height - i * OUT, OUT);
-            int width = least(tiles->out_width - j * OUT, OUT);
+            const struct size size = {.height = least(tiles->out_height - i * OUT, OUT),
+                                      .width = least(tiles->out_width - j * OUT, OUT)};
+            const ptrdiff_t to = (i * row + j) * side * tiles->y_pixel;
 
             if (!tiles->is_pooled)
-                tile_out(tiles, m, bias, to, height, width);
-            else if (height == OUT && width == OUT)
-                tile_out_pooled(tiles, m, bias, to);
+                tile_out(tiles, m, bias, start ? start + to : NULL, y + to, size);
+            else if (size.height == OUT && size.width == OUT)
+                tile_out_pooled(tiles, m, bias, y + to);
         }
 }
 

@@ -22,6 +22,7 @@ static const char branched[] = "image: input 1x28x28\n"
                                "d: conv 8 3x3 pad=1\n"
                                "b2: batchnorm\n"
                                "s: add from=b2,r\n"
+                               "b3: batchnorm\n"
                                "r2: relu\n"
                                "p: maxpool 2x2\n"
                                "o: dropout 0.5\n"
@@ -165,6 +166,38 @@ trace_shows_every_node(void **state)
                         sizeof(traced));
 }
 
+/* Answers fold batch norms, start sums with other nodes' numbers and compute two convolutions of an
+ * input at once; what is traced does none of it. */
+static void
+answers_are_what_is_traced(void **state)
+{
+    static const char residual[] =
+        "image: input 1x28x28\nc: conv 16 3x3 stride=2 bias=no\nb: batchnorm\nr: relu\n"
+        "d: conv 32 3x3 pad=1 stride=2 bias=no\nb2: batchnorm\nr2: relu\n"
+        "g: conv 32 3x3 pad=1 bias=no\nk: conv 32 1x1 stride=2 bias=no from=r\n"
+        "s: add from=g,k\nb3: batchnorm\nr3: relu\nh: conv 32 3x3 pad=1 bias=no\n"
+        "t: add from=h,s\nu: add from=t,s\nm: globalpool\nf: flatten\ne: dense 10\n";
+    INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *snapshot = fresh(residual);
+    static const enum ink_precision precisions[] = {INK_PRECISION_F32, INK_PRECISION_AUTO};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        INK_CLEANUP(ink_predictor_destroy) struct ink_predictor *predictor = NULL;
+        const struct ink_compute compute = {.precision = precisions[i]};
+        float run[PICTURES * 10], traced[10];
+        struct ink_err err;
+
+        assert_ok(ink_predictor_create(snapshot, 20, 2, compute, &predictor, &err), &err);
+        ink_predictor_run(predictor, pixels, PICTURES, run);
+        for (int n = 0; n < PICTURES; n++) {
+            ink_predictor_trace(predictor, pixels + n * INK_PICTURE_SIZE, traced);
+            for (int c = 0; c < 10; c++)
+                assert_true(fabs((double)run[n * 10 + c] - (double)traced[c]) <
+                            (i == 0 ? 1e-5 : 0.01));
+        }
+    }
+}
+
 /* AddressSanitizer's library counts for us; other builds have nothing like it and skip. */
 extern int __sanitizer_install_malloc_and_free_hooks(void (*on_malloc)(const volatile void *,
                                                                        size_t),
@@ -255,6 +288,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parts_and_threads_do_not_matter),
         cmocka_unit_test(trace_shows_every_node),
+        cmocka_unit_test(answers_are_what_is_traced),
         cmocka_unit_test(run_and_trace_allocate_nothing),
         cmocka_unit_test(sizes_have_a_range),
     };
