@@ -210,7 +210,7 @@ size_t ink_plan_bias_size(const struct ink_plan_node *at);
 /* A zeroed block of floats, 64-byte aligned, with slack behind it; free() it. NULL: no memory. */
 float *ink_floats(size_t count);
 
-/* Between a snapshot's layouts and the kernels'. block [ink_plan_block_size]. */
+/* Between a snapshot's layouts and the kernels'. block [ink_plan_block_size], of zeros. */
 void ink_plan_pack(const struct ink_plan *plan, const struct ink_snapshot *snapshot, float *block);
 /* Unpack node `index` of a block; any out may be NULL. Not for INK_USE_ANSWER. */
 void ink_plan_unpack(const struct ink_plan *plan, const float *block, int index, float *out_weights,

@@ -140,7 +140,6 @@ pack_norm(const struct ink_plan *plan, const struct ink_snapshot *snapshot, int 
 void
 ink_plan_pack(const struct ink_plan *plan, const struct ink_snapshot *snapshot, float *block)
 {
-    memset(block, 0, ink_plan_block_size(plan) * sizeof(*block));
     for (int i = 0; i < plan->node_count; i++) {
         const struct ink_plan_node *at = &plan->node[i];
         if (at->node->weight_count == 0)

@@ -14,6 +14,7 @@ struct ink_predictor {
     struct ink_plan *look_plan;
     float *look_block;
     struct ink_workspace look;
+    bool is_look_packed;
     float *trace;     /* every node's output, [C][H][W] */
     size_t *trace_at; /* [node_count] */
 };
@@ -41,7 +42,6 @@ create_look(struct ink_predictor *predictor, const struct ink_snapshot *snapshot
         predictor->trace = calloc(size, sizeof(*predictor->trace));
     if (!predictor->look_block || !predictor->trace_at || !predictor->trace)
         return ink_fail(err, INK_NOMEM, "no memory for a predictor");
-    ink_plan_pack(predictor->look_plan, snapshot, predictor->look_block);
     return INK_OK;
 }
 
@@ -118,6 +118,9 @@ ink_predictor_trace(struct ink_predictor *predictor, const float *pixels, float 
 {
     const struct ink_plan *plan = predictor->look_plan;
 
+    if (!predictor->is_look_packed) /* not before: many only run */
+        ink_plan_pack(plan, predictor->answer.snapshot, predictor->look_block);
+    predictor->is_look_packed = true;
     memcpy(ink_net_value(plan, &predictor->look, 0, 0), pixels, INK_PICTURE_SIZE * sizeof(*pixels));
     ink_net_forward(plan, predictor->answer.kernels, predictor->look_block, NULL, &predictor->look,
                     1);
