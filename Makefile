@@ -39,7 +39,8 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wdouble-promotion -Wunde
 STD := -std=c17 -D_POSIX_C_SOURCE=200809L -I. -isystem build/gen
 ALL_CFLAGS = $(STD) $(WARN) $(if $(WERROR),-Werror) $(CFLAGS_V.$V) $(PKG_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-ALL_LDLIBS = $(shell pkg-config --libs $(PKGS)) -lpthread -lm $(LDLIBS)
+# libcurl is loaded by model/download.c, when something is downloaded
+ALL_LDLIBS = $(shell pkg-config --libs $(filter-out libcurl,$(PKGS))) -lpthread -lm -ldl $(LDLIBS)
 LINK = $(call say,LD,$@)$(CC) $(LDFLAGS_V.$V) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
 say = @$(if $(VERBOSE),,printf '  %-5s %s\n' $1 $2;)
 
