@@ -91,20 +91,36 @@ turn_gradients(const struct ink_run *run, const struct ink_plan_node *at, const 
     }
 }
 
+/* Whether a relu lets no gradient through to what node `index` has as zero. */
+static bool
+is_cut_at_zero(const struct ink_plan *plan, int index)
+{
+    const struct ink_node *node = plan->node[index].node;
+
+    for (int j = 0; j < node->input_count; j++)
+        if (node->op == INK_OP_CONCAT && !is_cut_at_zero(plan, node->input[j]))
+            return false;
+    if (node->op == INK_OP_FLATTEN || node->op == INK_OP_DROPOUT || node->op == INK_OP_MAXPOOL)
+        return is_cut_at_zero(plan, node->input[0]);
+    return node->op == INK_OP_CONCAT || node->op == INK_OP_RELU;
+}
+
 /* The gradients of `count` inputs from `first` on, of all pictures. */
 static void
 backward_inputs(const struct ink_run *run, const struct ink_plan_node *at, size_t first,
                 size_t count, const float *turned, float *out)
 {
     const struct ink_dense form = form_of(at, (size_t)run->count);
+    int input = at->node->input[0];
+    const float *x = is_cut_at_zero(run->plan, input) ? ink_run_value(run, input) + first : NULL;
 
     if (at->is_bf16)
         run->kernels->bf16->dense_back(&form, count,
                                        ink_bf16_dense_copy(run, at) + first * INK_PANEL,
-                                       (const uint16_t *)turned, out);
+                                       (const uint16_t *)turned, x, out);
     else
         run->kernels->dense_back(&form, count, run->block + at->weight_at + first * INK_PANEL,
-                                 turned, out);
+                                 turned, x, out);
 }
 
 void

@@ -95,7 +95,7 @@ struct ink_bf16 {
                       const float *bias, bool is_relu, float *y);
     /* dy [panels of pictures][outputs in panels / 2][16][2] */
     void (*dense_back)(const struct ink_dense *form, size_t count, const uint16_t *w,
-                       const uint16_t *dy, float *dx);
+                       const uint16_t *dy, const float *x, float *dx);
     /* x [ceil(pictures/2)][inputs][2], dy [ceil(pictures/2)][outputs, in panels][2] */
     void (*dense_weights)(const struct ink_dense *form, const uint16_t *x, const uint16_t *dy,
                           const struct ink_soon *soon, float *dw);

@@ -151,9 +151,11 @@ struct ink_kernels {
     void (*dense)(const struct ink_dense *form, const float *x, const float *w, const float *bias,
                   bool is_relu, float *y);
     /* dx[count][pictures, in panels] = the gradients of `count` inputs, w pointing at the first;
-     * dy [panels of pictures][outputs, in panels][16], zero where there are none. */
+     * dy [panels of pictures][outputs, in panels][16], zero where there are none.
+     * x [pictures][inputs], pointing at the first, or NULL: where a picture has zero its gradient
+     * may be zero too, whatever it is. */
     void (*dense_back)(const struct ink_dense *form, size_t count, const float *w, const float *dy,
-                       float *dx);
+                       const float *x, float *dx);
     /* dw[panels][inputs][16] = the gradient from x[pictures][inputs] and
      * dy[pictures][outputs, in panels], zero where there are none. */
     void (*dense_weights)(const struct ink_dense *form, const float *x, const float *dy,

@@ -31,10 +31,11 @@ ink_reference_dense(const struct ink_dense *form, const float *x, const float *w
 
 void
 ink_reference_dense_back(const struct ink_dense *form, size_t count, const float *w,
-                         const float *dy, float *dx)
+                         const float *dy, const float *x, float *dx)
 {
     size_t outputs = panels(form->outputs) * INK_PANEL;
 
+    (void)x;
     for (size_t in = 0; in < count; in++)
         for (size_t n = 0; n < panels(form->pictures) * INK_PANEL; n++) {
             const float *from = dy + n / INK_PANEL * outputs * INK_PANEL + n % INK_PANEL;
@@ -102,10 +103,11 @@ ink_reference_bf16_dense_one(const struct ink_dense *form, const float *x, const
 
 void
 ink_reference_bf16_dense_back(const struct ink_dense *form, size_t count, const uint16_t *w,
-                              const uint16_t *dy, float *dx)
+                              const uint16_t *dy, const float *x, float *dx)
 {
     size_t outputs = panels(form->outputs) * INK_PANEL;
 
+    (void)x;
     for (size_t in = 0; in < count; in++)
         for (size_t n = 0; n < panels(form->pictures) * INK_PANEL; n++) {
             const uint16_t *from = dy + (n / INK_PANEL * outputs * INK_PANEL + n % INK_PANEL * 2);

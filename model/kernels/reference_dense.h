@@ -9,7 +9,7 @@
 void ink_reference_dense(const struct ink_dense *form, const float *x, const float *w,
                          const float *bias, bool is_relu, float *y);
 void ink_reference_dense_back(const struct ink_dense *form, size_t count, const float *w,
-                              const float *dy, float *dx);
+                              const float *dy, const float *x, float *dx);
 void ink_reference_dense_weights(const struct ink_dense *form, const float *x, const float *dy,
                                  const struct ink_soon *soon, float *dw);
 
@@ -18,7 +18,7 @@ void ink_reference_bf16_dense(const struct ink_dense *form, const uint16_t *x, c
 void ink_reference_bf16_dense_one(const struct ink_dense *form, const float *x, const uint16_t *w,
                                   const float *bias, bool is_relu, float *y);
 void ink_reference_bf16_dense_back(const struct ink_dense *form, size_t count, const uint16_t *w,
-                                   const uint16_t *dy, float *dx);
+                                   const uint16_t *dy, const float *x, float *dx);
 void ink_reference_bf16_dense_weights(const struct ink_dense *form, const uint16_t *x,
                                       const uint16_t *dy, const struct ink_soon *soon, float *dw);
 

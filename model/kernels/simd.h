@@ -169,7 +169,7 @@ void INK_SIMD_NAME(thicken)(float reach, float *pixels);
 void INK_SIMD_NAME(dense)(const struct ink_dense *form, const float *x, const float *w,
                           const float *bias, bool is_relu, float *y);
 void INK_SIMD_NAME(dense_back)(const struct ink_dense *form, size_t count, const float *w,
-                               const float *dy, float *dx);
+                               const float *dy, const float *x, float *dx);
 void INK_SIMD_NAME(dense_weights)(const struct ink_dense *form, const float *x, const float *dy,
                                   const struct ink_soon *soon, float *dw);
 void INK_SIMD_NAME(dense_one)(const struct ink_conv *conv, const float *x, const float *w,

@@ -59,7 +59,7 @@ void ink_bf16_dense(const struct ink_dense *form, const uint16_t *x, const uint1
 void ink_bf16_dense_one(const struct ink_dense *form, const float *x, const uint16_t *w,
                         const float *bias, bool is_relu, float *y);
 void ink_bf16_dense_back(const struct ink_dense *form, size_t count, const uint16_t *w,
-                         const uint16_t *dy, float *dx);
+                         const uint16_t *dy, const float *x, float *dx);
 void ink_bf16_dense_weights(const struct ink_dense *form, const uint16_t *x, const uint16_t *dy,
                             const struct ink_soon *soon, float *dw);
 void ink_bf16_tiles_in(const struct ink_tiles *tiles, const float *x, uint16_t *v);

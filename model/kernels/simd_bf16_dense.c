@@ -4,6 +4,8 @@
 
 enum { UNIT = 2 };
 
+typedef uint16_t bits __attribute__((may_alias));
+
 ALWAYS_INLINE vec
 multiply_add(vec sum, const float *a, vec b)
 {
@@ -13,11 +15,15 @@ multiply_add(vec sum, const float *a, vec b)
     return _mm512_dpbf16_ps(sum, (__m512bh)_mm512_set1_epi32(pair), (__m512bh)b);
 }
 
-/* Two rows of 16 outputs, as weights lie: the first row's and the second's in turn. */
+/* The first one's 16 numbers and the second's in turn. */
 ALWAYS_INLINE vec
-inputs_side_by_side(vec b)
+weights_of(const float *w, const uint16_t *at)
 {
-    return (vec)_mm512_permutexvar_epi16(zip_halves(), (__m512i)b);
+    __m256i first = _mm256_loadu_si256((const __m256i_u *)(w + at[0]));
+    __m256i second = _mm256_loadu_si256((const __m256i_u *)(w + at[1]));
+    __m512i both = _mm512_inserti64x4(_mm512_castsi256_si512(first), second, 1);
+
+    return (vec)_mm512_permutexvar_epi16(zip_halves(), both);
 }
 
 #include "model/kernels/simd_dense_tiles.h"
@@ -38,9 +44,9 @@ ink_bf16_dense(const struct ink_dense *form, const uint16_t *x, const uint16_t *
 
 void
 ink_bf16_dense_back(const struct ink_dense *form, size_t count, const uint16_t *w,
-                    const uint16_t *dy, float *dx)
+                    const uint16_t *dy, const float *x, float *dx)
 {
-    dense_back(form, count, pairs(w), pairs(dy), dx);
+    dense_back(form, count, pairs(w), pairs(dy), x, dx);
 }
 
 void

@@ -4,6 +4,8 @@
 
 enum { UNIT = 1 };
 
+typedef uint32_t bits __attribute__((may_alias));
+
 ALWAYS_INLINE vec
 multiply_add(vec sum, const float *a, vec b)
 {
@@ -11,9 +13,9 @@ multiply_add(vec sum, const float *a, vec b)
 }
 
 ALWAYS_INLINE vec
-inputs_side_by_side(vec b)
+weights_of(const float *w, const uint16_t *at)
 {
-    return b;
+    return load(w + *at);
 }
 
 #include "model/kernels/simd_dense_tiles.h"
@@ -27,9 +29,9 @@ INK_SIMD_NAME(dense)(const struct ink_dense *form, const float *x, const float *
 
 void
 INK_SIMD_NAME(dense_back)(const struct ink_dense *form, size_t count, const float *w,
-                          const float *dy, float *dx)
+                          const float *dy, const float *x, float *dx)
 {
-    dense_back(form, count, w, dy, dx);
+    dense_back(form, count, w, dy, x, dx);
 }
 
 void

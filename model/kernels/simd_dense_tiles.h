@@ -11,43 +11,60 @@
  * Weights can be larger than all caches, so a tile fetches on the way what comes
  * after it: without that the multiplications wait a fifth of their time.
  *
+ * Behind relus most numbers are zero: what all of a tile's pictures have as zero is
+ * left out. Forward these are inputs, on the way back outputs, and inputs whose
+ * gradient nobody wants.
+ *
  * A unit is what takes four bytes, a float or a pair; everything is counted in
  * units. A source that includes this says before it how many numbers that is,
  * and how they are multiplied:
  *
  *     enum { UNIT };
+ *     typedef ... bits;    of a number
  *     vec multiply_add(vec sum, const float *a, vec b);   sum + a * b
- *     vec inputs_side_by_side(vec b);                     weights as forward wants them
+ *     vec weights_of(const float *w, const uint16_t *at); of the next UNIT inputs, side by side
  */
 
 #include <string.h>
 
 #include "model/kernels/simd.h"
 
-enum { LINE = 64 };
+enum { LINE = 64, ROW = INK_PANEL / UNIT /* an input's weights to a panel */ };
+
+/* Forward: steps after which a panel's weights still are in the cache; units from one picture's
+ * numbers for them to the next one's, so that these do not compete for its lines. */
+enum { STEPS_MAX = 512, A_ROW = STEPS_MAX + 16 };
+
+/* Back: panels of outputs that are summed at once. Their weights for some inputs stay in the
+ * second-level cache, the gradients of 32 pictures in the first. */
+enum { BACK_PANELS = 8 * UNIT, BACK_STEPS = BACK_PANELS * ROW, BACK_ROWS = 256 };
 
 enum kind {
     FORWARD, /* rows: pictures, steps: inputs */
-    BACK,    /* rows: inputs, steps: outputs, 16 to a panel; the lanes are pictures */
+    BACK,    /* rows: inputs, steps: outputs; the lanes are pictures */
     WEIGHTS  /* rows: inputs, steps: pictures */
 };
 
 /* Where a tile's numbers are, in units; soon in bytes. */
 struct tile {
-    size_t steps;              /* back: panels of them */
-    ptrdiff_t a_row, a_step;   /* a_row: forward only; a_step: not forward, where it is 1 */
-    ptrdiff_t b_step, b_panel; /* b_step: weights only; b_panel: to the second of two */
+    size_t steps;
+    ptrdiff_t a_step, b_step; /* weights only */
+    ptrdiff_t b_panel;        /* to the second of two; back: behind it */
     ptrdiff_t y_row, y_panel;
-    const char *soon;    /* fetched, soon_step further each step; */
-    ptrdiff_t soon_step; /* back: a line for each row */
+    const char *soon; /* fetched, soon_step further each step */
+    ptrdiff_t soon_step;
+    const uint16_t *inputs;   /* forward: [steps][UNIT] which ones, ROW times their number */
+    const uint16_t *rows;     /* back: the rows' numbers, */
+    const ptrdiff_t *outputs; /* and [steps] where the outputs' weights are */
     bool is_added, is_relu;
 };
 
-/* One step, or back those of a panel. */
-ALWAYS_INLINE int
-steps_at_once(const enum kind kind)
+/* Where vector v of row p is written. */
+ALWAYS_INLINE ptrdiff_t
+y_at(const enum kind kind, const struct tile *tile, int p, int v)
 {
-    return kind == BACK ? INK_PANEL / UNIT : 1;
+    return (kind == BACK ? tile->rows[p] : p) * tile->y_row + v / VECTORS * tile->y_panel +
+           v % VECTORS * LANES;
 }
 
 ALWAYS_INLINE void
@@ -56,59 +73,54 @@ tile_body(const int rows, const int panels, const enum kind kind, const struct t
 {
     vec acc[14][4];
     const int vectors = panels * VECTORS;
-    const ptrdiff_t a_row = kind == FORWARD ? tile->a_row : kind == BACK ? INK_PANEL / UNIT : 1;
+    const ptrdiff_t a_row = kind == FORWARD ? A_ROW : 1;
     const ptrdiff_t a_step = kind == FORWARD ? 1 : tile->a_step;
-    const ptrdiff_t b_step = kind == WEIGHTS ? tile->b_step : INK_PANEL;
-    const float *at[5] = {a}; /* a base every three rows, as in simd_conv.c */
+    const ptrdiff_t b_step = kind == FORWARD ? 0 : kind == BACK ? panels * INK_PANEL : tile->b_step;
+    const ptrdiff_t b_panel = kind == BACK ? INK_PANEL : tile->b_panel;
+    const uint16_t *inputs = tile->inputs;
+    const ptrdiff_t *outputs = tile->outputs;
+    const float *from[14];
     const char *soon = tile->soon;
 
 #pragma GCC unroll 14
-    for (int p = 0; p < rows; p++)
+    for (int p = 0; p < rows; p++) {
+        from[p] = kind == BACK ? a + (ptrdiff_t)tile->rows[p] * ROW : a;
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++) {
             acc[p][v] = bias ? load(bias + v * LANES) : (vec){0};
             if (tile->is_added)
-                acc[p][v] =
-                    load(y + p * tile->y_row + v / VECTORS * tile->y_panel + v % VECTORS * LANES);
+                acc[p][v] = load(y + y_at(kind, tile, p, v));
         }
-#pragma GCC unroll 4
-    for (int q = 1; q < 5; q++) {
-        at[q] = kind != FORWARD || 3 * q < rows ? at[q - 1] + 3 * a_row : at[q - 1];
-        if (kind == FORWARD)
-            __asm__("" : "+r"(at[q]));
     }
     for (size_t k = 0; k < tile->steps; k++) {
-#pragma GCC unroll 2
-        for (int s = 0; s < steps_at_once(kind); s++) {
-            vec column[4];
+        const ptrdiff_t along = kind == BACK ? outputs[k] : 0;
+        vec column[4];
 
-            if (kind != BACK || s * UNIT < rows)
-                __builtin_prefetch(soon + (ptrdiff_t)s * LINE);
+        __builtin_prefetch(soon);
+        if (kind == BACK)
+            __builtin_prefetch(soon + LINE);
 #pragma GCC unroll 4
-            for (int v = 0; v < vectors; v++) {
-                column[v] =
-                    load(b + s * b_step + v / VECTORS * tile->b_panel + v % VECTORS * LANES);
-                if (kind == FORWARD)
-                    column[v] = inputs_side_by_side(column[v]);
-            }
-#pragma GCC unroll 14
-            for (int p = 0; p < rows; p++)
-#pragma GCC unroll 4
-                for (int v = 0; v < vectors; v++)
-                    acc[p][v] = multiply_add(acc[p][v], &at[p / 3][p % 3 * a_row + s], column[v]);
+        for (int v = 0; v < vectors; v++) {
+            const float *at = b + v / VECTORS * b_panel + v % VECTORS * LANES;
+
+            column[v] = kind == FORWARD ? weights_of(at, inputs) : load(at);
         }
+#pragma GCC unroll 14
+        for (int p = 0; p < rows; p++)
+#pragma GCC unroll 4
+            for (int v = 0; v < vectors; v++)
+                acc[p][v] = multiply_add(acc[p][v], kind == BACK ? from[p] + along : a + p * a_row,
+                                         column[v]);
         soon += tile->soon_step;
-        b += steps_at_once(kind) * b_step;
-#pragma GCC unroll 5
-        for (int q = 0; q < 5; q++)
-            at[q] += a_step;
+        inputs += UNIT;
+        a += a_step;
+        b += b_step;
     }
 #pragma GCC unroll 14
     for (int p = 0; p < rows; p++)
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++)
-            store(y + p * tile->y_row + v / VECTORS * tile->y_panel + v % VECTORS * LANES,
-                  tile->is_relu ? clamp(acc[p][v]) : acc[p][v]);
+            store(y + y_at(kind, tile, p, v), tile->is_relu ? clamp(acc[p][v]) : acc[p][v]);
 }
 
 typedef void tile_fn(const struct tile *tile, const float *a, const float *b, const float *bias,
@@ -184,8 +196,66 @@ panel_count(size_t numbers)
 
 /* ---- forward ---- */
 
-/* Steps after which a panel's weights still are in the first-level cache. */
-enum { STEPS_MAX = 512 };
+enum { GATHERED_MAX = 64 }; /* pictures whose numbers are gathered at once */
+
+/* Of a tile's pictures, and some inputs: those that one of them has. */
+struct some_inputs {
+    int rows;
+    size_t steps;
+    uint16_t at[STEPS_MAX * UNIT];
+    float *x; /* [rows][A_ROW] their numbers */
+};
+
+struct gathered {
+    size_t count;
+    struct some_inputs part[(GATHERED_MAX + PIXELS / 2) / (PIXELS / 2)];
+    float x[GATHERED_MAX * A_ROW];
+};
+
+/* Of some->rows pictures, `step` numbers apart, with `inputs` each. */
+static void
+gather_some(const bits *x, size_t step, size_t inputs, struct some_inputs *some)
+{
+    bits any[STEPS_MAX * UNIT] = {0};
+    size_t found = 0;
+
+    for (int p = 0; p < some->rows; p++)
+        for (size_t i = 0; i < inputs; i++)
+            any[i] |= x[(size_t)p * step + i];
+    for (size_t i = 0; i < inputs; i++) { /* written in any case: no branch to guess */
+        some->at[found] = (uint16_t)(i * ROW);
+        found += any[i] != 0;
+    }
+    for (int p = 0; p < some->rows; p++) {
+        bits *to = (bits *)(some->x + p * A_ROW);
+
+        for (size_t i = 0; i < found; i++)
+            to[i] = x[(size_t)p * step + some->at[i] / ROW];
+        for (size_t i = found; i % UNIT > 0; i++)
+            to[i] = 0;
+    }
+    some->steps = (found + UNIT - 1) / UNIT;
+    for (; found % UNIT > 0; found++)
+        some->at[found] = some->at[found - 1];
+}
+
+/* Up to GATHERED_MAX pictures, in tiles for so many panels. */
+static void
+gather(const bits *x, size_t step, size_t pictures, size_t inputs, int panels, struct gathered *out)
+{
+    float *to = out->x;
+
+    out->count = 0;
+    for (size_t n = 0; n < pictures; out->count++) {
+        struct some_inputs *some = &out->part[out->count];
+
+        some->rows = part_of((int)(pictures - n), rows_of(panels));
+        some->x = to;
+        gather_some(x + n * step, step, inputs, some);
+        to += some->rows * A_ROW;
+        n += (size_t)some->rows;
+    }
+}
 
 /* A tile of which only `lanes` outputs exist: through a full one on the stack. */
 static void
@@ -213,29 +283,29 @@ fetch_panels(struct tile *tile, const float *soon, size_t size, size_t number, s
     const char *at = (const char *)(second ? soon + tile->b_panel : soon);
 
     tile->soon = at + size * (number / 2) / parts;
-    tile->soon_step = (ptrdiff_t)((size / parts + tile->steps - 1) / tile->steps);
+    tile->soon_step = (ptrdiff_t)((size / parts + tile->steps) / (tile->steps + 1));
 }
 
-/* All pictures through a panel of weights, or two: `lanes` outputs. */
+/* The gathered pictures through a panel of weights, or two: `lanes` outputs. soon: what is next,
+ * `size` bytes a panel. */
 static void
-forward_panels(const struct ink_dense *form, struct tile *tile, const float *x, const float *w,
-               const float *bias, float *y, size_t lanes, const float *soon)
+forward_panels(const struct gathered *all, struct tile *tile, const float *w, const float *bias,
+               float *y, size_t lanes, const float *soon, size_t size)
 {
-    int panels = lanes > INK_PANEL ? 2 : 1, most = rows_of(panels), left = (int)form->pictures;
-    size_t count = (size_t)((left + most - 1) / most);
+    int panels = lanes > INK_PANEL ? 2 : 1;
 
-    for (size_t number = 0; left > 0; number++) {
-        int n = part_of(left, most);
-        tile_fn *run = tiles[FORWARD][panels - 1][n];
+    for (size_t i = 0; i < all->count; i++) {
+        const struct some_inputs *some = &all->part[i];
+        tile_fn *run = tiles[FORWARD][panels - 1][some->rows];
 
-        fetch_panels(tile, soon, tile->steps * INK_PANEL * sizeof(*w), number, count);
+        tile->steps = some->steps;
+        tile->inputs = some->at;
+        fetch_panels(tile, soon, size, i, all->count);
         if (lanes < INK_PANEL)
-            tile_at_edge(run, tile, x, w, bias, y, n, lanes);
+            tile_at_edge(run, tile, some->x, w, bias, y, some->rows, lanes);
         else
-            run(tile, x, w, bias, y);
-        x += n * tile->a_row;
-        y += n * tile->y_row;
-        left -= n;
+            run(tile, some->x, w, bias, y);
+        y += some->rows * tile->y_row;
     }
 }
 
@@ -243,75 +313,172 @@ ALWAYS_INLINE void
 dense_forward(const struct ink_dense *form, const float *x, const float *w, const float *bias,
               bool is_relu, float *y)
 {
-    size_t steps = (form->inputs + UNIT - 1) / UNIT, outputs = form->outputs;
-    size_t panel = form->inputs * INK_PANEL / UNIT;
+    const size_t most = (size_t)STEPS_MAX * UNIT, outputs = form->outputs;
+    size_t step = (form->inputs + UNIT - 1) / UNIT * UNIT, panel = form->inputs * ROW;
+    int panels = (int)panels_of(panel_count(outputs));
     struct tile tile = {
-        .a_row = (ptrdiff_t)steps,
-        .b_panel = (ptrdiff_t)panel,
-        .y_row = (ptrdiff_t)outputs,
-        .y_panel = INK_PANEL,
-    };
+        .b_panel = (ptrdiff_t)panel, .y_row = (ptrdiff_t)outputs, .y_panel = INK_PANEL};
+    struct gathered some;
 
-    for (size_t from = 0; from < steps; from += tile.steps) {
-        tile.steps = smaller(STEPS_MAX, steps - from);
+    for (size_t from = 0, inputs; from < form->inputs; from += inputs) {
+        inputs = smaller(most, form->inputs - from);
         tile.is_added = from > 0;
-        tile.is_relu = is_relu && from + tile.steps == steps;
-        for (size_t o = 0, next; o < outputs; o = next) {
-            const float *at = w + o / INK_PANEL * panel + from * INK_PANEL, *soon;
+        tile.is_relu = is_relu && from + inputs == form->inputs;
+        for (size_t n = 0, pictures; n < form->pictures; n += pictures) {
+            pictures = smaller(GATHERED_MAX, form->pictures - n);
+            gather((const bits *)x + n * step + from, step, pictures, inputs, panels, &some);
+            for (size_t o = 0, next; o < outputs; o = next) {
+                const float *at = w + o / INK_PANEL * panel + from * ROW, *soon;
 
-            next = o + smaller(panels_of((outputs - o) / INK_PANEL) * INK_PANEL, outputs - o);
-            soon = next < outputs ? at + (next - o) / INK_PANEL * panel
-                                  : w + (from + tile.steps) * INK_PANEL;
-            forward_panels(form, &tile, x + from, at, bias && from == 0 ? bias + o : NULL, y + o,
-                           next - o, soon);
+                next = o + smaller(panels_of((outputs - o) / INK_PANEL) * INK_PANEL, outputs - o);
+                soon = next < outputs ? at + (next - o) / INK_PANEL * panel
+                                      : w + (from + inputs) * ROW;
+                forward_panels(&some, &tile, at, bias && from == 0 ? bias + o : NULL,
+                               y + n * outputs + o, next - o, soon, inputs * ROW * sizeof(*w));
+            }
         }
     }
 }
 
 /* ---- back to the inputs ---- */
 
-/* Panels of outputs that are summed at once: the gradients of 32 pictures stay in the first-level
- * cache, and the weights of the inputs in the second. */
-enum { BACK_PANELS = 8 * UNIT };
-
-/* tile->steps panels from w and dy on, of all pictures. soon: where the next ones are. */
-static void
-back_panels(const struct ink_dense *form, size_t count, struct tile *tile, const float *w,
-            const float *dy, float *dx, const float *soon)
+ALWAYS_INLINE bool
+has_some(mask of)
 {
-    size_t lanes = (size_t)tile->y_row;
+#if defined(__AVX512F__)
+    return _mm512_test_epi32_mask((__m512i)of, (__m512i)of) != 0;
+#elif defined(__AVX2__)
+    return !_mm256_testz_si256((__m256i)of, (__m256i)of);
+#else
+    return (of[0] | of[1] | of[2] | of[3]) != 0;
+#endif
+}
 
+/* Some outputs' way back to some inputs. */
+struct back {
+    struct tile tile;
+    size_t inputs, steps, panel; /* panel: units from one of pictures to the next of dy */
+    const float *soon;           /* the weights of these inputs that are next, */
+    ptrdiff_t soon_step;         /* a panel's, each step of a tile */
+    uint32_t wanted[BACK_ROWS];  /* a bit for a panel of pictures, or for each 32nd */
+    /* Of a tile: inputs, outputs, and these' gradients. */
+    uint16_t row[BACK_ROWS + 1];
+    ptrdiff_t output[BACK_STEPS + 1];
+    float dy[(BACK_STEPS + 1) * 2 * INK_PANEL];
+};
+
+/* Inputs that some of the pictures have, a bit for each panel of these; x NULL: all. */
+static void
+find_wanted(struct back *back, const struct ink_dense *form, const float *x)
+{
+    memset(back->wanted, x ? 0 : 0xff, sizeof(back->wanted));
+    for (size_t n = 0; x && n < form->pictures; n++, x += form->inputs) {
+        const mask panel = (mask){0} + (int)((uint32_t)1 << n / INK_PANEL % 32);
+
+        for (size_t i = 0; i < back->inputs; i += LANES) {
+            float *at = (float *)(void *)(back->wanted + i);
+
+            __builtin_prefetch(x + i + back->inputs); /* what comes after these */
+            store(at, (vec)((mask)load(at) | ((load(x + i) != 0) & panel)));
+        }
+    }
+}
+
+/* The steps of two panels of pictures, or one, at which some have a gradient. */
+static size_t
+find_steps(struct back *back, int panels, const float *dy)
+{
+    size_t found = 0;
+
+    for (size_t k = 0; k < back->steps; k++) {
+        float *to = back->dy + found * (size_t)panels * INK_PANEL;
+        mask any = {0};
+
+        for (int v = 0; v < panels * VECTORS; v++) {
+            vec some = load(dy + v / VECTORS * (ptrdiff_t)back->panel + k * INK_PANEL +
+                            v % VECTORS * LANES);
+
+            any |= (mask)some;
+            store(to + v * LANES, some);
+        }
+        back->output[found] = (ptrdiff_t)(k / ROW) * back->tile.a_step + (ptrdiff_t)(k % ROW);
+        found += has_some(any);
+    }
+    return found;
+}
+
+/* Inputs that some of these panels want. */
+static size_t
+find_rows(struct back *back, uint32_t panels)
+{
+    size_t found = 0;
+
+    for (size_t i = 0; i < back->inputs; i++) {
+        back->row[found] = (uint16_t)i;
+        found += (back->wanted[i] & panels) != 0;
+    }
+    return found;
+}
+
+/* Each of the first tiles fetches one of the panels that are next, two lines a step. */
+static void
+fetch_inputs(struct back *back, size_t number)
+{
+    struct tile *tile = &back->tile;
+    bool is_one = number < BACK_PANELS;
+
+    tile->soon = (const char *)(back->soon + (is_one ? (ptrdiff_t)number * tile->a_step : 0));
+    tile->soon_step = is_one ? back->soon_step : 0;
+}
+
+static void
+back_panels(struct back *back, const float *w, const float *dy, float *dx)
+{
+    struct tile *tile = &back->tile;
+    size_t lanes = (size_t)tile->y_row, number = 0;
+
+    tile->outputs = back->output;
     for (size_t n = 0, panels; n < lanes; n += panels * INK_PANEL) {
-        panels = panels_of((lanes - n) / INK_PANEL);
-        for (size_t i = 0, rows; i < count; i += rows) {
-            rows = (size_t)part_of((int)(count - i), rows_of((int)panels));
-            tile->soon = (const char *)(soon + i * INK_PANEL / UNIT);
-            tiles[BACK][panels - 1][rows](tile, w + i * INK_PANEL / UNIT,
-                                          dy + n * panel_count(form->outputs) * INK_PANEL / UNIT,
-                                          NULL, dx + i * lanes + n);
+        size_t first = n / INK_PANEL, rows;
+
+        panels = panels_of(lanes / INK_PANEL - first);
+        rows = find_rows(back, (((uint32_t)1 << panels) - 1) << first % 32);
+        tile->steps = find_steps(back, (int)panels, dy + first * back->panel);
+        if (tile->steps > 0)
+            back->soon_step = (ptrdiff_t)(back->inputs * ROW * sizeof(*w) / tile->steps + 1);
+        for (size_t i = 0, part; i < rows && tile->steps > 0; i += part) {
+            part = (size_t)part_of((int)(rows - i), rows_of((int)panels));
+            tile->rows = back->row + i;
+            fetch_inputs(back, number++);
+            tiles[BACK][panels - 1][part](tile, w, back->dy, NULL, dx + n);
         }
     }
 }
 
 ALWAYS_INLINE void
-dense_back(const struct ink_dense *form, size_t count, const float *w, const float *dy, float *dx)
+dense_back(const struct ink_dense *form, size_t count, const float *w, const float *dy,
+           const float *x, float *dx)
 {
-    size_t panels = panel_count(form->outputs), step = form->inputs * INK_PANEL / UNIT;
-    size_t square = (size_t)INK_PANEL * INK_PANEL / UNIT;
-    struct tile tile = {
-        .a_step = (ptrdiff_t)step,
-        .b_panel = (ptrdiff_t)(panels * square),
-        .y_row = (ptrdiff_t)panel_count(form->pictures) * INK_PANEL,
-        .y_panel = INK_PANEL,
-        .soon_step = (ptrdiff_t)(step * sizeof(*w)),
-    };
+    size_t panels = panel_count(form->outputs), step = form->inputs * ROW;
+    size_t lanes = panel_count(form->pictures) * INK_PANEL, square = (size_t)INK_PANEL * ROW;
+    struct back back;
 
-    for (size_t from = 0; from < panels; from += tile.steps) {
-        tile.steps = smaller(BACK_PANELS, panels - from);
-        tile.is_added = from > 0;
-        back_panels(form, count, &tile, w + from * step, dy + from * square, dx,
-                    from + tile.steps < panels ? w + (from + tile.steps) * step
-                                               : w + count * INK_PANEL / UNIT);
+    memset(dx, 0, count * lanes * sizeof(*dx));
+    back.panel = panels * square;
+    back.tile = (struct tile){.a_step = (ptrdiff_t)step,
+                              .y_row = (ptrdiff_t)lanes,
+                              .y_panel = INK_PANEL,
+                              .is_added = true};
+    for (size_t i = 0; i < count; i += back.inputs) {
+        back.inputs = smaller(BACK_ROWS, count - i);
+        find_wanted(&back, form, x ? x + i : NULL);
+        for (size_t from = 0, some; from < panels; from += some) {
+            some = smaller(BACK_PANELS, panels - from);
+            back.steps = some * ROW;
+            back.soon = w + (from + some < panels ? (from + some) * step + i * ROW
+                                                  : (i + back.inputs) * ROW);
+            back_panels(&back, w + from * step + i * ROW, dy + from * square, dx + i * lanes);
+        }
     }
 }
 

@@ -192,41 +192,109 @@ TIMED_CONV(real_bf16, bf16_conv_weights, conv_weights, conv_operations(conv),
 
 /* ---- dense layers ---- */
 
-#define TIMED_DENSE(table, kernel, name, inputs, parameters, arguments)                \
-    static void timed_##kernel parameters                                              \
-    {                                                                                  \
-        char shape[SHAPE_SIZE];                                                        \
-        uint64_t start;                                                                \
-                                                                                       \
-        (void)snprintf(shape, sizeof(shape), "%zu>%zu, %zu", (inputs), form->outputs,  \
-                       form->pictures);                                                \
-        start = ink_clock_ns();                                                        \
-        profile.table->name arguments;                                                 \
-        note(#kernel, shape, ink_clock_ns() - start,                                   \
-             2.0 * (double)(inputs) * (double)form->outputs * (double)form->pictures); \
+/* Zeros that all pictures of a tile have are left out: 7 pictures forward, 32 on the way back. */
+enum { FORWARD_PICTURES = 7, BACK_PANELS = 2 };
+
+/* `size`: bytes of a number of x. */
+static double
+forward_operations(const struct ink_dense *form, const void *x, size_t size)
+{
+    static const uint8_t zero[sizeof(float)];
+    size_t step = size == sizeof(float) ? form->inputs : (form->inputs + 1) / 2 * 2;
+    size_t products = 0;
+
+    for (size_t n = 0, some; n < form->pictures; n += some) {
+        some = form->pictures - n < FORWARD_PICTURES ? form->pictures - n : FORWARD_PICTURES;
+        for (size_t i = 0; i < form->inputs; i++) {
+            size_t p = 0;
+
+            while (p < some &&
+                   memcmp((const uint8_t *)x + ((n + p) * step + i) * size, zero, size) == 0)
+                p++;
+            products += p < some ? some : 0;
+        }
+    }
+    return 2.0 * (double)products * (double)form->outputs;
+}
+
+/* Of 32 pictures from panel `first` on: inputs that somebody has, and units of outputs that have
+ * a gradient. */
+static double
+back_products(const struct ink_dense *form, size_t count, const void *dy, const float *x,
+              size_t units, size_t first)
+{
+    size_t panels = (form->pictures + INK_PANEL - 1) / INK_PANEL, rows = 0, steps = 0;
+    size_t last = first + BACK_PANELS < panels ? first + BACK_PANELS : panels;
+    size_t end = last * INK_PANEL < form->pictures ? last * INK_PANEL : form->pictures;
+
+    for (size_t i = 0; i < count; i++) {
+        size_t n = first * INK_PANEL;
+
+        while (x && n < end && x[n * form->inputs + i] == 0)
+            n++;
+        rows += n < end;
+    }
+    for (size_t u = 0; u < units; u++) {
+        uint32_t any = 0;
+
+        for (size_t i = 0; i < (last - first) * INK_PANEL; i++)
+            any |= ((const uint32_t *)
+                        dy)[((first + i / INK_PANEL) * units + u) * INK_PANEL + i % INK_PANEL];
+        steps += any != 0;
+    }
+    return (double)rows * (double)steps * (double)((last - first) * INK_PANEL);
+}
+
+static double
+back_operations(const struct ink_dense *form, size_t count, const void *dy, const float *x,
+                size_t size)
+{
+    size_t units = (form->outputs + INK_PANEL - 1) / INK_PANEL * INK_PANEL * size / sizeof(float);
+    double products = 0;
+
+    for (size_t first = 0; first * INK_PANEL < form->pictures; first += BACK_PANELS)
+        products += back_products(form, count, dy, x, units, first);
+    return 2.0 * products * (double)(sizeof(float) / size);
+}
+
+#define TIMED_DENSE(table, kernel, name, inputs, operations, parameters, arguments)   \
+    static void timed_##kernel parameters                                             \
+    {                                                                                 \
+        char shape[SHAPE_SIZE];                                                       \
+        uint64_t start;                                                               \
+                                                                                      \
+        (void)snprintf(shape, sizeof(shape), "%zu>%zu, %zu", (inputs), form->outputs, \
+                       form->pictures);                                               \
+        start = ink_clock_ns();                                                       \
+        profile.table->name arguments;                                                \
+        note(#kernel, shape, ink_clock_ns() - start, (operations));                   \
     }
 
-TIMED_DENSE(real, dense, dense, form->inputs,
+TIMED_DENSE(real, dense, dense, form->inputs, forward_operations(form, x, sizeof(float)),
             (const struct ink_dense *form, const float *x, const float *w, const float *bias,
              bool is_relu, float *y),
             (form, x, w, bias, is_relu, y))
-TIMED_DENSE(real, dense_back, dense_back, count,
+TIMED_DENSE(real, dense_back, dense_back, count, back_operations(form, count, dy, x, sizeof(float)),
             (const struct ink_dense *form, size_t count, const float *w, const float *dy,
-             float *dx),
-            (form, count, w, dy, dx))
+             const float *x, float *dx),
+            (form, count, w, dy, x, dx))
 TIMED_DENSE(real, dense_weights, dense_weights, form->inputs,
+            2.0 * (double)form->inputs * (double)form->outputs * (double)form->pictures,
             (const struct ink_dense *form, const float *x, const float *dy,
              const struct ink_soon *soon, float *dw),
             (form, x, dy, soon, dw))
 TIMED_DENSE(real_bf16, bf16_dense, dense, form->inputs,
+            forward_operations(form, x, sizeof(uint16_t)),
             (const struct ink_dense *form, const uint16_t *x, const uint16_t *w, const float *bias,
              bool is_relu, float *y),
             (form, x, w, bias, is_relu, y))
 TIMED_DENSE(real_bf16, bf16_dense_back, dense_back, count,
+            back_operations(form, count, dy, x, sizeof(uint16_t)),
             (const struct ink_dense *form, size_t count, const uint16_t *w, const uint16_t *dy,
-             float *dx),
-            (form, count, w, dy, dx))
+             const float *x, float *dx),
+            (form, count, w, dy, x, dx))
 TIMED_DENSE(real_bf16, bf16_dense_weights, dense_weights, form->inputs,
+            2.0 * (double)form->inputs * (double)form->outputs * (double)form->pictures,
             (const struct ink_dense *form, const uint16_t *x, const uint16_t *dy,
              const struct ink_soon *soon, float *dw),
             (form, x, dy, soon, dw))
