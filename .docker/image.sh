@@ -49,7 +49,10 @@ step_build() {
     make -C "$here" -j"$(nproc)"
     make -C "$here" install DESTDIR="$1" PREFIX=/usr
     mkdir -p "$1$share"
-    ldd "$1/usr/bin/inkling" | awk '$3 ~ /^\// {print $3}' | while read -r lib; do
+    {
+        ldd "$1/usr/bin/inkling" | awk '$3 ~ /^\// {print $3}'
+        ldconfig -p | awk '$1 == "libcurl.so.4" {print $NF}' # model/download.c loads it
+    } | while read -r lib; do
         dpkg -S "$lib" "$(realpath "$lib")" "${lib#/usr}" 2>/dev/null | head -n 1
     done | cut -d: -f1 | sort -u >"$1$share/packages"
 }
