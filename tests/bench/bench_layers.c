@@ -231,6 +231,7 @@ print_node(const struct bench *bench, int index, double peak)
 {
     const struct ink_plan_node *at = &bench->plan->node[index];
     bool is_back = bench->plan->node[at->node->input[0]].needs_gradient;
+    int ways_back = is_back + (at->node->op == INK_OP_CONV); /* dense weights: model/net_dense.h */
     double work = at->lead < 0 ? work_of(at) : 0;
 
     if (at->twin >= 0)
@@ -239,7 +240,7 @@ print_node(const struct bench *bench, int index, double peak)
     print_part(bench->forward[index] / bench->pictures, work * inked_share(bench, index), peak);
     if (bench->plan->use == INK_USE_TRAIN)
         print_part(bench->backward[index] / bench->pictures,
-                   work * (is_back ? 2 : 1) * (at->pooled >= 0 ? bench->live[index] : 1), peak);
+                   work * ways_back * (at->pooled >= 0 ? bench->live[index] : 1), peak);
     printf("\n");
 }
 
