@@ -13,6 +13,10 @@
 
 #include "model/net_norm.h"
 
+/* Output pixels of the pairs that go together into a gradient of weights: as many as stay in the
+ * first-level cache, of two panels. */
+enum { GROUP_PIXELS = 100 };
+
 /* ---- where numbers are ---- */
 
 static size_t
@@ -44,13 +48,6 @@ ink_bf16_rows_size(const struct ink_conv *conv)
     return blocks * (size_t)conv->in_channels * (INK_BF16_ROW_BLOCK / 2);
 }
 
-/* Pairs of neighbouring outputs: rows are padded to even, a dense layer's pictures as a whole. */
-static size_t
-output_pairs(struct ink_shape shape)
-{
-    return (size_t)shape.height * even((size_t)shape.width) / 2;
-}
-
 static size_t
 padded_count(const struct ink_plan_node *at)
 {
@@ -76,7 +73,7 @@ void
 ink_bf16_plan_scratch(struct ink_plan *plan, const struct ink_plan_node *at)
 {
     const struct ink_plan_node *lead = at->lead < 0 ? at : &plan->node[at->lead];
-    size_t outs = even(ink_channels_of(at->out));
+    size_t outs = ink_pixels_of(at->out) * ink_panel_channels(at);
 
     if (at->node->op == INK_OP_DENSE) {
         plan->rounded_each = largest(plan->rounded_each, even(ink_shape_count(at->in)));
@@ -85,9 +82,9 @@ ink_bf16_plan_scratch(struct ink_plan *plan, const struct ink_plan_node *at)
     plan->rounded_size = largest(plan->rounded_size, padded_count(at));
     if (plan->use != INK_USE_TRAIN || at->pooled >= 0)
         return;
-    plan->rounded_size = largest(plan->rounded_size, 3 * padded_count(lead) + spread_count(at) +
-                                                         2 * output_pairs(at->out) * outs +
-                                                         (size_t)4 * INK_KERNEL_SLACK);
+    plan->rounded_size =
+        largest(plan->rounded_size, ink_bf16_group(lead) * (padded_count(lead) + outs) +
+                                        2 * (spread_count(at) + INK_KERNEL_SLACK));
 }
 
 size_t
@@ -120,24 +117,6 @@ ink_bf16_is_turned(const struct ink_plan_node *at)
 }
 
 /* ---- rounding ---- */
-
-/* Where a picture is rounded: as the convolution reads it, and in pairs, with its padding; and its
- * output's gradient the same two ways. A twin has its lead's picture. */
-struct scratch {
-    uint16_t *x, *x_pairs, *dy, *dy_pairs;
-};
-
-static struct scratch
-scratch_of(const struct ink_run *run, const struct ink_plan_node *at)
-{
-    const struct ink_plan_node *lead = at->lead < 0 ? at : &run->plan->node[at->lead];
-    struct scratch scratch = {.x = run->workspace->rounded};
-
-    scratch.x_pairs = scratch.x + padded_count(lead) + INK_KERNEL_SLACK;
-    scratch.dy = scratch.x_pairs + 2 * padded_count(lead) + INK_KERNEL_SLACK;
-    scratch.dy_pairs = scratch.dy + spread_count(at) + INK_KERNEL_SLACK;
-    return scratch;
-}
 
 /* Zeros around a picture's rows, in pixels of so many channels. */
 static void
@@ -193,30 +172,6 @@ round_gradient(const struct ink_run *run, const struct ink_norm_back *back, size
             bf16->round(each * channels, back->dy + from, out);
         if (step > channels)
             out[channels] = 0;
-    }
-}
-
-/* Picture n of the gradient of a node's output, among the zeros that its turned form reads, and
- * neighbours in pairs. */
-static void
-prepare_gradient(const struct ink_run *run, const struct ink_plan_node *at, size_t n,
-                 const struct scratch *scratch)
-{
-    const struct ink_spread to = ink_run_gradient_spread(at);
-    size_t channels = ink_channels_of(at->out), step = even(channels);
-    size_t width = (size_t)at->out.width;
-    uint16_t *out = scratch->dy + (size_t)(to.top * to.width + to.left) * step;
-    uint16_t *pairs = scratch->dy_pairs;
-    struct ink_norm_back back;
-
-    if (!ink_norm_back(run, at, n, &back))
-        back = (struct ink_norm_back){.norm = {.channels = channels},
-                                      .dy = ink_norm_gradient(run, at, n)};
-    clear_frame(at->out, to, step, scratch->dy);
-    for (size_t i = 0; i < (size_t)at->out.height; i++, out += (size_t)to.width * step) {
-        round_gradient(run, &back, width, i * width * channels, out);
-        run->kernels->bf16->zip_rows(width, channels, step, out, pairs);
-        pairs += even(width) * channels;
     }
 }
 
@@ -308,41 +263,155 @@ ink_bf16_run_dense(const struct ink_run *run, const struct ink_plan_node *at, co
         bf16->dense(&form, rounded, ink_bf16_dense_copy(run, at), bias, at->has_relu, y);
 }
 
-/* ---- backward ---- */
+/* ---- backward ----
+ *
+ * The gradient of weights is made of a group of pictures, as pairs: it would take long to read and
+ * to write it for each picture. A twin has its lead's pictures.
+ */
 
-/* What its output's gradient gives, of picture n, whose input has been rounded. */
-static void
-back_one(const struct ink_run *run, const struct ink_plan_node *at, size_t n, float *dx)
+size_t
+ink_bf16_group(const struct ink_plan_node *at)
 {
-    const struct ink_bf16 *bf16 = run->kernels->bf16;
-    const struct scratch scratch = scratch_of(run, at);
-    size_t from = at->lead < 0 ? 0 : ink_run_twin_from(run, at);
+    size_t pairs = GROUP_PIXELS / ink_pixels_of(at->out);
+
+    return pairs > 1 ? 2 * pairs : 2;
+}
+
+/* A group's first picture and their number, and where they are rounded. */
+struct group {
+    size_t first, count, pairs;
+    uint16_t *x, *dy;    /* in pairs, x with its padding */
+    uint16_t *rounded;   /* two pictures of the output's gradient, as its turned form reads them */
+    size_t rounded_size; /* of one */
+};
+
+static struct group
+group_of(const struct ink_run *run, const struct ink_plan_node *at, size_t first)
+{
+    const struct ink_plan_node *lead = at->lead < 0 ? at : &run->plan->node[at->lead];
+    struct group group = {.first = first, .count = ink_bf16_group(lead)};
+
+    if (group.count > (size_t)run->count - first)
+        group.count = (size_t)run->count - first;
+    group.pairs = (group.count + 1) / 2;
+    group.x = run->workspace->rounded;
+    group.rounded = group.x + 2 * group.pairs * padded_count(lead);
+    group.rounded_size = spread_count(at) + INK_KERNEL_SLACK;
+    group.dy = group.rounded + 2 * group.rounded_size;
+    return group;
+}
+
+/* Pictures n and n + 1 of what a node reads, in pairs among zeros. */
+static void
+pair_inputs(const struct ink_run *run, const struct ink_plan_node *at, size_t n, uint16_t *out)
+{
+    const struct ink_spread to = ink_run_input_spread(at);
+    const float *x = ink_run_value(run, at->node->input[0]) + n * ink_shape_count(at->in);
+    const float *second = n + 1 < (size_t)run->count ? x + ink_shape_count(at->in) : NULL;
+    size_t channels = ink_channels_of(at->in), width = (size_t)at->in.width;
+    struct ink_norm norms[2] = {{.channels = channels}};
+    size_t rows = at->has_padding ? (size_t)at->in.height : 1;
+    size_t pixels = at->has_padding ? width : ink_pixels_of(at->in);
+
+    (void)ink_norm_line(run, at, n, &norms[0]);
+    if (second) /* may be of another group */
+        (void)ink_norm_line(run, at, n + 1, &norms[1]);
+    if (at->has_padding)
+        clear_frame(at->in, to, 2 * channels, out);
+    out += 2 * (size_t)(to.top * to.width + to.left) * channels;
+    for (size_t i = 0; i < rows; i++) {
+        run->kernels->bf16->pair(norms, pixels, x, second, out);
+        x += width * channels;
+        second = second ? second + width * channels : NULL;
+        out += 2 * (size_t)to.width * channels;
+    }
+}
+
+/* Picture n of the gradient of a node's output, among the zeros that its turned form reads. */
+static void
+round_output(const struct ink_run *run, const struct ink_plan_node *at, size_t n, uint16_t *out)
+{
+    const struct ink_spread to = ink_run_gradient_spread(at);
+    size_t channels = ink_channels_of(at->out), step = even(channels);
+    size_t width = (size_t)at->out.width;
+    struct ink_norm_back back;
+
+    if (!ink_norm_back(run, at, n, &back))
+        back = (struct ink_norm_back){.norm = {.channels = channels},
+                                      .dy = ink_norm_gradient(run, at, n)};
+    clear_frame(at->out, to, step, out);
+    out += (size_t)(to.top * to.width + to.left) * step;
+    for (size_t i = 0; i < (size_t)at->out.height; i++, out += (size_t)to.width * step)
+        round_gradient(run, &back, width, i * width * channels, out);
+}
+
+/* The rounded gradients of pair `pair`, by panels; its second picture may be missing. */
+static void
+pair_outputs(const struct ink_run *run, const struct ink_plan_node *at, const struct group *group,
+             size_t pair)
+{
+    const struct ink_spread to = ink_run_gradient_spread(at);
+    size_t pixels = ink_pixels_of(at->out), width = (size_t)at->out.width;
+    size_t step = even(ink_channels_of(at->out));
+    const struct ink_zip form = {width, ink_channels_of(at->out), step,
+                                 2 * INK_PANEL * pixels * group->pairs};
+    const uint16_t *from = group->rounded + (size_t)(to.top * to.width + to.left) * step;
+    bool has_second = 2 * pair + 1 < group->count;
+
+    for (size_t i = 0; i < (size_t)at->out.height; i++, from += (size_t)to.width * step)
+        run->kernels->bf16->zip_panels(&form, from, has_second ? from + group->rounded_size : NULL,
+                                       group->dy + 2 * INK_PANEL * (pair * pixels + i * width));
+}
+
+/* The input's gradient of a picture from the output's, rounded. */
+static void
+back_input(const struct ink_run *run, const struct ink_plan_node *at, const uint16_t *dy, float *dx)
+{
     struct ink_conv turned = at->turned;
 
-    prepare_gradient(run, at, n, &scratch);
-    bf16->conv_weights(&at->conv, scratch.x_pairs + 2 * from, scratch.dy_pairs,
-                       !ink_run_is_first(run, n), run->gradient + at->weight_at);
     turned.in_channels = (int)even((size_t)turned.in_channels);
-    if (dx && at->conv.stride > 1)
-        ink_run_strided_back(run, at, NULL, scratch.dy, dx);
-    else if (dx)
-        bf16->conv(&turned, scratch.dy, (const uint16_t *)(run->turned + at->turned_at), NULL,
-                   false, at->adds[0] ? dx : NULL, dx);
+    if (at->conv.stride > 1)
+        ink_run_strided_back(run, at, NULL, dy, dx);
+    else
+        run->kernels->bf16->conv(&turned, dy, (const uint16_t *)(run->turned + at->turned_at), NULL,
+                                 false, at->adds[0] ? dx : NULL, dx);
+}
+
+/* What the gradients of a group's outputs give, the inputs being there. */
+static void
+back_group(const struct ink_run *run, const struct ink_plan_node *at, size_t first, float *dx)
+{
+    const struct group group = group_of(run, at, first);
+    size_t ahead = at->lead < 0 ? 0 : ink_run_twin_from(run, at);
+    size_t step = 2 * padded_count(at->lead < 0 ? at : &run->plan->node[at->lead]);
+    const struct ink_pairs pairs = {group.pairs, group.x + 2 * ahead, group.dy, step};
+
+    for (size_t i = 0; i < group.count; i++) {
+        uint16_t *rounded = group.rounded + i % 2 * group.rounded_size;
+
+        round_output(run, at, first + i, rounded);
+        if (dx)
+            back_input(run, at, rounded, dx + (first + i) * ink_shape_count(at->in));
+        if (i % 2 > 0 || i + 1 == group.count)
+            pair_outputs(run, at, &group, i / 2);
+    }
+    run->kernels->bf16->conv_weights(&at->conv, &pairs, !ink_run_is_first(run, first),
+                                     run->gradient + at->weight_at);
 }
 
 void
-ink_bf16_run_conv_back(const struct ink_run *run, const struct ink_plan_node *at, size_t n,
+ink_bf16_run_conv_back(const struct ink_run *run, const struct ink_plan_node *at, size_t first,
                        float *dx)
 {
-    const struct scratch scratch = scratch_of(run, at);
+    const struct group group = group_of(run, at, first);
 
-    round_input(run, at, n, scratch.x);
-    run->kernels->bf16->zip_distance(padded_count(at),
-                                     (size_t)at->conv.stride * ink_channels_of(at->in), scratch.x,
-                                     scratch.x_pairs);
-    back_one(run, at, n, dx);
+    for (size_t i = 0; i < group.pairs; i++)
+        pair_inputs(run, at, first + 2 * i, group.x + 2 * i * padded_count(at));
+    back_group(run, at, first, dx);
     if (at->twin >= 0)
-        back_one(run, &run->plan->node[at->twin], n, dx);
+        back_group(run, &run->plan->node[at->twin], first, dx);
+    for (size_t i = 0; i < group.count && dx; i++)
+        ink_norm_wrote_back(run, at, first + i);
 }
 
 /* ---- weights, once a step ---- */

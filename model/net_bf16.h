@@ -35,9 +35,11 @@ void ink_bf16_plan_scratch(struct ink_plan *plan, const struct ink_plan_node *at
 
 /* As ink_run_conv and so on, without the biases' gradients. */
 void ink_bf16_run_conv(const struct ink_run *run, const struct ink_plan_node *at, float *y);
-/* Back through a convolution that is not pooled, and its twin: the gradients of weights that
- * picture n gives, and of its input unless dx is NULL. */
-void ink_bf16_run_conv_back(const struct ink_run *run, const struct ink_plan_node *at, size_t n,
+/* How many pictures go back together through a convolution that is not pooled, and its twin. */
+size_t ink_bf16_group(const struct ink_plan_node *at);
+/* Those from picture `first` on: the gradients of weights that they give, and of their input, from
+ * dx on, unless that is NULL; a batch norm before is told. */
+void ink_bf16_run_conv_back(const struct ink_run *run, const struct ink_plan_node *at, size_t first,
                             float *dx);
 /* One output of a convolution from its window's input. */
 void ink_bf16_run_blank(const struct ink_run *run, const struct ink_plan_node *at,

@@ -283,23 +283,23 @@ backward_gated(const struct ink_run *run, const struct ink_plan_node *at)
 static void
 backward_conv(const struct ink_run *run, const struct ink_plan_node *at, float *dx)
 {
+    size_t together;
+
     if (is_gated(at, dx)) {
         backward_gated(run, at);
         return;
     }
-    for (size_t n = 0; n < (size_t)run->count && !ink_run_is_cancelled(run); n++) {
-        float *to = dx ? dx + n * ink_shape_count(at->in) : NULL;
-
-        backward_output(run, at, n);
-        if (at->twin >= 0)
-            backward_output(run, &run->plan->node[at->twin], n);
-        if (at->is_bf16) {
-            ink_bf16_run_conv_back(run, at, n, to);
-            if (to)
-                ink_norm_wrote_back(run, at, n);
-        } else {
-            backward_picture(run, at, n, to);
+    together = at->is_bf16 ? ink_bf16_group(at) : 1;
+    for (size_t n = 0; n < (size_t)run->count && !ink_run_is_cancelled(run); n += together) {
+        for (size_t i = n; i < n + together && i < (size_t)run->count; i++) {
+            backward_output(run, at, i);
+            if (at->twin >= 0)
+                backward_output(run, &run->plan->node[at->twin], i);
         }
+        if (at->is_bf16)
+            ink_bf16_run_conv_back(run, at, n, dx);
+        else
+            backward_picture(run, at, n, dx ? dx + n * ink_shape_count(at->in) : NULL);
     }
 }
 

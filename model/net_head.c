@@ -23,6 +23,8 @@ is_head_op(const struct ink_plan *plan, const struct ink_plan_node *at)
 {
     bool is_train = plan->use == INK_USE_TRAIN;
 
+    if (is_train && at->is_bf16 && at->pooled < 0) /* goes back by groups of pictures */
+        return false;
     if (at->node->op == INK_OP_DENSE || (is_train && at->node->op == INK_OP_BATCHNORM) ||
         (is_train && ink_tiles_are_few(at)))
         return false;

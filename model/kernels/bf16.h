@@ -15,8 +15,8 @@
  *
  *     forward    x [H][W][C], plain; weights [ceil(O/16)][KH][ceil(KW*I/2)][16][2]: a row of the
  *                window is one run of KW*I numbers, paired along the run
- *     weights'   x and dy as pairs of neighbouring outputs: x [H][W][I][2], each number with the
- *     gradient   one `stride` pixels on; dy [OH][ceil(OW/2)][O][2]
+ *     weights'   x and dy as pairs of the same number of two pictures: x [pairs][H][W][I][2],
+ *     gradient   dy [ceil(O/16)][pairs][OH][OW][16][2]
  *
  * Where the second of a pair is missing it is zero. The first of the tables that
  * knows this is avx512bf16; the reference knows it too and is its judge.
@@ -44,16 +44,32 @@ struct ink_products;
 /* Tiles of 2x2 outputs of a 3x3 convolution of stride 1: 16 products in place of 36. */
 enum { INK_BF16_TILES_OUT = 2, INK_BF16_TILES_IN = 4, INK_BF16_TILES_NUMBERS = 16 };
 
+/* Two pictures' pixels, `step` numbers apart, to [ceil(channels/16)][pixels][16][2], panels
+ * `panel_step` numbers apart. */
+struct ink_zip {
+    size_t pixels, channels, step, panel_step;
+};
+
+/* Pairs of pictures for the weights' gradient; x's are x_step numbers apart. */
+struct ink_pairs {
+    size_t count;
+    const uint16_t *x, *dy;
+    size_t x_step;
+};
+
 struct ink_bf16 {
     bool is_fast; /* faster than floats: the processor multiplies them */
     /* y[i] = bf16 of x[i] */
     void (*round)(size_t count, const float *x, uint16_t *y);
     /* x [rows][count] to y [ceil(rows/2)][count][2] */
     void (*pair_rows)(size_t rows, size_t count, const float *x, uint16_t *y);
-    /* The same of bf16 numbers, rows `step` apart. */
-    void (*zip_rows)(size_t rows, size_t count, size_t step, const uint16_t *x, uint16_t *y);
-    /* y[i][2] = x[i], x[i + distance], or 0 from `count` on */
-    void (*zip_distance)(size_t count, size_t distance, const uint16_t *x, uint16_t *y);
+    /* y[pixels][channels][2] = x[..] and second[..], which may be NULL: zeros; through two batch
+     * norms' lines, norms[0] and [1], unless the first one's `scale` is NULL. */
+    void (*pair)(const struct ink_norm *norms, size_t pixels, const float *x, const float *second,
+                 uint16_t *y);
+    /* The same of bf16 numbers, by panels, as a gradient lies in pairs. */
+    void (*zip_panels)(const struct ink_zip *form, const uint16_t *x, const uint16_t *second,
+                       uint16_t *y);
     /* What ink_kernels' norm and norm_backward give, rounded. */
     void (*norm)(const struct ink_norm *norm, size_t pixels, const float *x, uint16_t *y);
     void (*norm_backward)(const struct ink_norm *norm, size_t pixels, const float *x,
@@ -79,9 +95,9 @@ struct ink_bf16 {
                       const float *start, float *y);
     void (*products)(const struct ink_products *form, const uint16_t *a, const uint16_t *b,
                      float *y);
-    /* dw[panels][KH][KW][I][16] (+)= the gradient from one picture, x and dy in pairs. */
-    void (*conv_weights)(const struct ink_conv *conv, const uint16_t *x, const uint16_t *dy,
-                         bool is_added, float *dw);
+    /* dw[panels][KH][KW][I][16] (+)= the gradient from some pairs of pictures. */
+    void (*conv_weights)(const struct ink_conv *conv, const struct ink_pairs *pairs, bool is_added,
+                         float *dw);
     /* Weights [count][16] of 16 outputs, count inputs of them, as a panel's 16 inputs see them on
      * the way back: y [8][16][2], pairs of outputs; count <= 16, what is missing is zero. */
     void (*turn)(size_t count, const float *w, uint16_t *y);

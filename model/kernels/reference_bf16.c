@@ -33,26 +33,6 @@ pair_rows(size_t rows, size_t count, const float *x, uint16_t *y)
 
 extern const struct ink_kernels ink_kernels_reference;
 
-static void
-zip_rows(size_t rows, size_t count, size_t step, const uint16_t *x, uint16_t *y)
-{
-    for (size_t row = 0; row < rows; row++)
-        for (size_t i = 0; i < count; i++) {
-            y[(row / 2 * count + i) * 2 + row % 2] = x[row * step + i];
-            if (row + 1 == rows && row % 2 == 0)
-                y[(row / 2 * count + i) * 2 + 1] = 0;
-        }
-}
-
-static void
-zip_distance(size_t count, size_t distance, const uint16_t *x, uint16_t *y)
-{
-    for (size_t i = 0; i < count; i++) {
-        y[2 * i] = x[i];
-        y[2 * i + 1] = i + distance < count ? x[i + distance] : 0;
-    }
-}
-
 /* Number by number through the float kernels, so that no more than the rounding is ours. */
 static void
 norm(const struct ink_norm *form, size_t pixels, const float *x, uint16_t *y)
@@ -68,6 +48,39 @@ norm(const struct ink_norm *form, size_t pixels, const float *x, uint16_t *y)
         ink_kernels_reference.norm(&one, 1, x + i, &value);
         y[i] = ink_bf16_of(value);
     }
+}
+
+static void
+pair(const struct ink_norm *norms, size_t pixels, const float *x, const float *second, uint16_t *y)
+{
+    for (size_t i = 0; i < 2 * pixels * norms->channels; i++) {
+        const float *from = i % 2 ? second : x;
+        size_t c = i / 2 % norms->channels;
+        struct ink_norm one = norms[i % 2];
+
+        y[i] = from ? ink_bf16_of(from[i / 2]) : 0;
+        if (!from || !norms->scale)
+            continue;
+        one.channels = 1;
+        one.scale += c;
+        one.shift += c;
+        norm(&one, 1, from + i / 2, &y[i]);
+    }
+}
+
+static void
+zip_panels(const struct ink_zip *form, const uint16_t *x, const uint16_t *second, uint16_t *y)
+{
+    size_t channels = (form->channels + INK_PANEL - 1) / INK_PANEL * INK_PANEL;
+
+    for (size_t i = 0; i < form->pixels; i++)
+        for (size_t c = 0; c < channels; c++) {
+            size_t to = c / INK_PANEL * form->panel_step + 2 * (i * INK_PANEL + c % INK_PANEL);
+            size_t from = i * form->step + c;
+
+            y[to] = c < form->channels ? x[from] : 0;
+            y[to + 1] = c < form->channels && second ? second[from] : 0;
+        }
 }
 
 static void
@@ -182,28 +195,26 @@ conv_pooled(const struct ink_conv *form, const uint16_t *x, const uint16_t *w, c
 
 /* The gradient of the weight of input k (of a window's row i) and output `out`. */
 static double
-weight_gradient(const struct ink_conv *form, const uint16_t *x, const uint16_t *dy, int i, int k,
-                int out)
+weight_gradient(const struct ink_conv *form, const struct ink_pairs *pairs, int i, int k, int out)
 {
-    size_t ins = (size_t)form->in_channels, outs = (size_t)form->out_channels;
-    int pairs = (form->out_width + 1) / 2;
+    size_t ins = (size_t)form->in_channels, width = (size_t)form->out_width;
+    size_t pixels = (size_t)form->out_height * width, panel = (size_t)(out / INK_PANEL);
     double sum = 0;
 
-    for (int row = 0; row < form->out_height; row++)
-        for (int pair = 0; pair < pairs; pair++) {
-            size_t pixel = (size_t)(row * form->stride + i) * (size_t)form->in_width +
-                           (size_t)(2 * pair * form->stride);
-            const uint16_t *a = x + 2 * (pixel * ins + (size_t)k);
-            const uint16_t *b = dy + 2 * ((size_t)(row * pairs + pair) * outs + (size_t)out);
+    for (size_t n = 0; n < pairs->count * pixels; n++) {
+        size_t row = n % pixels / width * (size_t)form->stride + (size_t)i;
+        size_t pixel = row * (size_t)form->in_width + n % width * (size_t)form->stride;
+        const uint16_t *a = pairs->x + n / pixels * pairs->x_step + 2 * (pixel * ins + (size_t)k);
+        const uint16_t *b = pairs->dy + 2 * ((panel * pairs->count * pixels + n) * INK_PANEL +
+                                             (size_t)(out % INK_PANEL));
 
-            sum += value(a[0]) * value(b[0]) + value(a[1]) * value(b[1]);
-        }
+        sum += value(a[0]) * value(b[0]) + value(a[1]) * value(b[1]);
+    }
     return sum;
 }
 
 static void
-conv_weights(const struct ink_conv *form, const uint16_t *x, const uint16_t *dy, bool is_added,
-             float *dw)
+conv_weights(const struct ink_conv *form, const struct ink_pairs *pairs, bool is_added, float *dw)
 {
     int run = form->kernel_width * form->in_channels;
     int panels = (form->out_channels + INK_PANEL - 1) / INK_PANEL;
@@ -213,7 +224,7 @@ conv_weights(const struct ink_conv *form, const uint16_t *x, const uint16_t *dy,
             for (int k = 0; k < run; k++) {
                 int row = (out / INK_PANEL * form->kernel_height + i) * run + k;
                 float *to = &dw[(size_t)row * INK_PANEL + (size_t)(out % INK_PANEL)];
-                double sum = out < form->out_channels ? weight_gradient(form, x, dy, i, k, out) : 0;
+                double sum = weight_gradient(form, pairs, i, k, out);
 
                 *to = (float)(sum + (is_added ? (double)*to : 0));
             }
@@ -339,8 +350,8 @@ extern const struct ink_bf16 ink_bf16_reference;
 const struct ink_bf16 ink_bf16_reference = {
     .round = round_numbers,
     .pair_rows = pair_rows,
-    .zip_rows = zip_rows,
-    .zip_distance = zip_distance,
+    .pair = pair,
+    .zip_panels = zip_panels,
     .norm = norm,
     .norm_backward = norm_backward,
     .conv = conv,

@@ -15,22 +15,18 @@
 /* Where a tile's numbers are; all strides in numbers of 16 bits, y's in floats. */
 struct tile {
     size_t segments, count;
-    ptrdiff_t a_pixel, a_step, a_segment; /* a's strides from pixel to pixel, k to k, ... */
-    ptrdiff_t b_step, b_segment, b_panel; /* b_panel, y_panel: to the second panel of two */
-    ptrdiff_t y_pixel, y_panel, y_row;    /* y_row: of a convolution, from tile to tile */
+    ptrdiff_t a_pixel, a_segment;      /* a's strides from pixel to pixel, ... */
+    ptrdiff_t b_segment, b_panel;      /* b_panel, y_panel: to the second panel of two */
+    ptrdiff_t y_pixel, y_panel, y_row; /* y_row: from tile to tile */
     bool is_added, is_relu; /* sums start with numbers that lie as y's do, else with biases */
 };
 
-/* is_step_pair: a pair lies behind the other from step to step (forward), else from pixel to
- * pixel (the weights' gradient). */
 ALWAYS_INLINE void
-tile_body(const int pixels, const int panels, const bool is_step_pair, const struct tile *tile,
-          const uint16_t *a, const uint16_t *b, const float *start, float *y)
+tile_body(const int pixels, const int panels, const struct tile *tile, const uint16_t *a,
+          const uint16_t *b, const float *start, float *y)
 {
     __m512 acc[14][2];
-    const ptrdiff_t pa = is_step_pair ? tile->a_pixel : 2;
-    const ptrdiff_t ka = is_step_pair ? 2 : tile->a_step;
-    const ptrdiff_t kb = is_step_pair ? 2 * INK_PANEL : tile->b_step;
+    const ptrdiff_t pa = tile->a_pixel;
 
 #pragma GCC unroll 14
     for (int p = 0; p < pixels; p++)
@@ -50,9 +46,8 @@ tile_body(const int pixels, const int panels, const bool is_step_pair, const str
         at[0] = a + (ptrdiff_t)s * tile->a_segment;
 #pragma GCC unroll 4
         for (int q = 1; q < 5; q++) {
-            at[q] = 3 * q < pixels && is_step_pair ? at[q - 1] + 3 * pa : at[0] + 3 * q * pa;
-            if (is_step_pair)
-                __asm__("" : "+r"(at[q]));
+            at[q] = 3 * q < pixels ? at[q - 1] + 3 * pa : at[0] + 3 * q * pa;
+            __asm__("" : "+r"(at[q]));
         }
         for (size_t k = 0; k < tile->count; k++) {
             __m512i weight[2];
@@ -65,10 +60,10 @@ tile_body(const int pixels, const int panels, const bool is_step_pair, const str
 #pragma GCC unroll 2
                 for (int v = 0; v < panels; v++)
                     acc[p][v] = dot(acc[p][v], at[p / 3] + (p % 3) * pa, weight[v]);
-            bs += kb;
+            bs += 2 * INK_PANEL;
 #pragma GCC unroll 5
             for (int q = 0; q < 5; q++)
-                at[q] += ka;
+                at[q] += 2;
         }
     }
 #pragma GCC unroll 14
@@ -82,15 +77,14 @@ tile_body(const int pixels, const int panels, const bool is_step_pair, const str
 typedef void tile_fn(const struct tile *tile, const uint16_t *a, const uint16_t *b,
                      const float *start, float *y);
 
-#define DEFINE_TILE(name, pixels, panels, is_step_pair)                             \
+#define DEFINE_TILE(name, pixels, panels)                                           \
     static void name(const struct tile *tile, const uint16_t *a, const uint16_t *b, \
                      const float *start, float *y)                                  \
     {                                                                               \
-        tile_body(pixels, panels, is_step_pair, tile, a, b, start, y);              \
+        tile_body(pixels, panels, tile, a, b, start, y);                            \
     }
-#define DEFINE_SINGLE(n) DEFINE_TILE(rows_##n, n, 1, true) DEFINE_TILE(columns_##n, n, 1, false)
-#define DEFINE_PAIR(n) \
-    DEFINE_TILE(row_pairs_##n, n, 2, true) DEFINE_TILE(column_pairs_##n, n, 2, false)
+#define DEFINE_SINGLE(n) DEFINE_TILE(rows_##n, n, 1)
+#define DEFINE_PAIR(n)   DEFINE_TILE(row_pairs_##n, n, 2)
 
 /* clang-format off */
 enum { SINGLE_PIXELS = 14, DOUBLE_PIXELS = 7 };
@@ -99,13 +93,9 @@ enum { SINGLE_PIXELS = 14, DOUBLE_PIXELS = 7 };
 EACH_SINGLE(DEFINE_SINGLE)
 EACH_PAIR(DEFINE_PAIR)
 #define ROWS(n) rows_##n,
-#define COLUMNS(n) columns_##n,
 #define ROW_PAIRS(n) row_pairs_##n,
-#define COLUMN_PAIRS(n) column_pairs_##n,
 static tile_fn *const rows[] = {NULL, EACH_SINGLE(ROWS)};
-static tile_fn *const columns[] = {NULL, EACH_SINGLE(COLUMNS)};
 static tile_fn *const row_pairs[] = {NULL, EACH_PAIR(ROW_PAIRS)};
-static tile_fn *const column_pairs[] = {NULL, EACH_PAIR(COLUMN_PAIRS)};
 /* clang-format on */
 
 /* Run a tile of which only `lanes` channels exist: through a full one on the stack. */
@@ -349,64 +339,6 @@ conv_apart(const struct ink_conv *form, const uint16_t *x, const uint16_t *w, bo
     conv_any(form, x, w, is_added ? y : NULL, (const bool[2]){false, is_added}, y, apart);
 }
 
-/* ---- the weights' gradient ---- */
-
-/* The gradient of the weights that n neighbouring inputs have to the channels of one or two
- * panels. */
-static void
-weights_of_steps(const struct tile *tile, int n, const uint16_t *x, const uint16_t *dy, float *dw,
-                 int lanes)
-{
-    const float *start = tile->is_added ? dw : NULL;
-
-    if (lanes > INK_PANEL) {
-        column_pairs[n](tile, x, dy, start, dw);
-    } else if (lanes == INK_PANEL) {
-        columns[n](tile, x, dy, start, dw);
-    } else {
-        if (!tile->is_added)
-            memset(dw, 0, (size_t)n * INK_PANEL * sizeof(*dw));
-        tile_at_edge(columns[n], tile, x, dy, start, dw, n, lanes);
-    }
-}
-
-static void
-conv_weights(const struct ink_conv *conv, const uint16_t *x, const uint16_t *dy, bool is_added,
-             float *dw)
-{
-    int count = conv->kernel_width * conv->in_channels, pairs = (conv->out_width + 1) / 2;
-    ptrdiff_t row = (ptrdiff_t)conv->in_width * conv->in_channels * 2;
-    struct tile tile = {
-        .segments = (size_t)conv->out_height,
-        .count = (size_t)pairs,
-        .a_step = (ptrdiff_t)conv->stride * conv->in_channels * 4,
-        .a_segment = row * conv->stride,
-        .b_step = (ptrdiff_t)conv->out_channels * 2,
-        .b_segment = (ptrdiff_t)pairs * conv->out_channels * 2,
-        .b_panel = INK_PANEL * 2,
-        .y_pixel = INK_PANEL,
-        .y_panel = (ptrdiff_t)count * INK_PANEL * conv->kernel_height,
-        .is_added = is_added,
-    };
-
-    if (pairs == 1) { /* rows of one pair are one row of pairs */
-        tile.segments = 1;
-        tile.count = (size_t)conv->out_height;
-        tile.a_step = tile.a_segment;
-    }
-    for (int channel = 0, lanes; channel < conv->out_channels; channel += lanes) {
-        float *to = dw + channel / INK_PANEL * tile.y_panel;
-
-        lanes = lanes_at(conv, channel);
-        for (int i = 0; i < conv->kernel_height; i++)
-            for (int j = 0, n; j < count; j += n, to += n * INK_PANEL) {
-                n = part_of(count - j, lanes > INK_PANEL ? DOUBLE_PIXELS : SINGLE_PIXELS);
-                weights_of_steps(&tile, n, x + i * row + (ptrdiff_t)j * 2, dy + channel * 2, to,
-                                 lanes);
-            }
-    }
-}
-
 extern const struct ink_bf16 ink_bf16_avx512;
 const struct ink_bf16 ink_bf16_avx512 = {
     .is_fast = true,
@@ -414,8 +346,8 @@ const struct ink_bf16 ink_bf16_avx512 = {
     .norm = ink_bf16_norm,
     .norm_backward = ink_bf16_norm_backward,
     .pair_rows = ink_bf16_pair_rows,
-    .zip_rows = ink_bf16_zip_rows,
-    .zip_distance = ink_bf16_zip_distance,
+    .pair = ink_bf16_pair,
+    .zip_panels = ink_bf16_zip_panels,
     .conv = conv,
     .conv_apart = conv_apart,
     .conv_pooled = ink_bf16_conv_pooled,
@@ -423,7 +355,7 @@ const struct ink_bf16 ink_bf16_avx512 = {
     .tiles_in = ink_bf16_tiles_in,
     .tiles_out = ink_bf16_tiles_out,
     .products = ink_bf16_products,
-    .conv_weights = conv_weights,
+    .conv_weights = ink_bf16_conv_weights,
     .turn = ink_bf16_turn_block,
     .dense = ink_bf16_dense,
     .dense_one = ink_bf16_dense_one,

@@ -51,8 +51,12 @@ void ink_bf16_norm(const struct ink_norm *norm, size_t pixels, const float *x, u
 void ink_bf16_norm_backward(const struct ink_norm *norm, size_t pixels, const float *x,
                             const float *dy, const float *abc, uint16_t *dx);
 void ink_bf16_pair_rows(size_t rows, size_t count, const float *x, uint16_t *y);
-void ink_bf16_zip_rows(size_t rows, size_t count, size_t step, const uint16_t *x, uint16_t *y);
-void ink_bf16_zip_distance(size_t count, size_t distance, const uint16_t *x, uint16_t *y);
+void ink_bf16_pair(const struct ink_norm *norms, size_t pixels, const float *x, const float *second,
+                   uint16_t *y);
+void ink_bf16_zip_panels(const struct ink_zip *form, const uint16_t *x, const uint16_t *second,
+                         uint16_t *y);
+void ink_bf16_conv_weights(const struct ink_conv *conv, const struct ink_pairs *pairs,
+                           bool is_added, float *dw);
 void ink_bf16_turn_block(size_t count, const float *w, uint16_t *y);
 void ink_bf16_dense(const struct ink_dense *form, const uint16_t *x, const uint16_t *w,
                     const float *bias, bool is_relu, float *y);

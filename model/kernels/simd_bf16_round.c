@@ -88,83 +88,99 @@ pairs_of(__m512 first, __m512 second)
     return _mm512_permutexvar_epi16(zip_halves(), (__m512i)_mm512_cvtne2ps_pbh(second, first));
 }
 
-/* Of up to 16 numbers and as many others. */
-ALWAYS_INLINE __m512i
-zipped(__m256i first, __m256i second)
-{
-    __m512i both = _mm512_inserti64x4(_mm512_castsi256_si512(first), second, 1);
-
-    return _mm512_permutexvar_epi16(zip_halves(), both);
-}
-
-ALWAYS_INLINE __m256i
-load_16(const uint16_t *from)
-{
-    return _mm256_loadu_si256((const __m256i *)from);
-}
-
-/* y[i][2] = first[i], second[i]; second may be NULL: zeros */
 ALWAYS_INLINE void
-zip(size_t count, const uint16_t *first, const uint16_t *second, uint16_t *y)
+store_pairs(uint16_t *to, __mmask16 some, __m512i pairs)
 {
-    const __m256i zero = _mm256_setzero_si256();
-    size_t i = 0;
+    if (some == 0xffff)
+        _mm512_storeu_si512(to, pairs);
+    else
+        _mm512_mask_storeu_epi32(to, some, pairs);
+}
 
-    for (; i + 16 <= count; i += 16)
-        _mm512_storeu_si512(y + 2 * i,
-                            zipped(load_16(first + i), second ? load_16(second + i) : zero));
-    if (i < count) {
-        __mmask16 rest = first_lanes(count - i);
-        __m256i last = second ? _mm256_maskz_loadu_epi16(rest, second + i) : zero;
+/* What a batch norm's line makes of up to 16 channels. */
+struct line {
+    __m512 scale, shift;
+    bool is_relu;
+};
 
-        _mm512_mask_storeu_epi32(y + 2 * i, rest,
-                                 zipped(_mm256_maskz_loadu_epi16(rest, first + i), last));
+ALWAYS_INLINE struct line
+line_at(const struct ink_norm *norm, size_t channel, __mmask16 some)
+{
+    return (struct line){
+        .scale = _mm512_maskz_loadu_ps(some, norm->scale + channel),
+        .shift = _mm512_maskz_loadu_ps(some, norm->shift + channel),
+        .is_relu = norm->is_relu,
+    };
+}
+
+ALWAYS_INLINE __m512
+drawn(const struct line *line, __m512 x)
+{
+    x = x * line->scale + line->shift;
+    return line->is_relu ? positive(x) : x;
+}
+
+/* Floats that are asked for before they are read: two pictures come from far away side by side,
+ * which the processor is slow to notice. */
+enum { AHEAD = 1024 };
+
+void
+ink_bf16_pair(const struct ink_norm *norms, size_t pixels, const float *x, const float *second,
+              uint16_t *y)
+{
+    size_t channels = norms->channels, count = pixels * channels;
+
+    for (size_t i = 0; i < count && !norms->scale; i += 16) {
+        __mmask16 some = first_lanes(count - i);
+        __m512 b = second ? _mm512_maskz_loadu_ps(some, second + i) : _mm512_setzero_ps();
+
+        store_pairs(y + 2 * i, some, pairs_of(_mm512_maskz_loadu_ps(some, x + i), b));
+    }
+    for (size_t c = 0; c < channels && norms->scale; c += 16) {
+        __mmask16 some = first_lanes(channels - c);
+        const struct line line = line_at(norms, c, some);
+        const struct line other = second ? line_at(norms + 1, c, some) : (struct line){0};
+
+        for (size_t i = c; i < count; i += channels) {
+            __m512 a = drawn(&line, _mm512_maskz_loadu_ps(some, x + i)), b = _mm512_setzero_ps();
+
+            __builtin_prefetch(x + i + AHEAD);
+            if (second) {
+                __builtin_prefetch(second + i + AHEAD);
+                b = drawn(&other, _mm512_maskz_loadu_ps(some, second + i));
+            }
+            store_pairs(y + 2 * i, some, pairs_of(a, b));
+        }
     }
 }
 
 void
-ink_bf16_zip_distance(size_t count, size_t distance, const uint16_t *x, uint16_t *y)
+ink_bf16_zip_panels(const struct ink_zip *form, const uint16_t *x, const uint16_t *second,
+                    uint16_t *y)
 {
-    size_t whole = count > distance ? count - distance : 0;
+    for (size_t c = 0; c < form->channels; c += 16, y += form->panel_step) {
+        __mmask16 some = first_lanes(form->channels - c);
 
-    zip(whole, x, x + distance, y);
-    zip(count - whole, x + whole, NULL, y + 2 * whole);
-}
+        for (size_t i = 0, from = c; i < form->pixels; i++, from += form->step) {
+            __m256i a = _mm256_maskz_loadu_epi16(some, x + from), b = _mm256_setzero_si256();
 
-void
-ink_bf16_zip_rows(size_t rows, size_t count, size_t step, const uint16_t *x, uint16_t *y)
-{
-    for (; rows >= 2; rows -= 2, x += 2 * step, y += 2 * count)
-        zip(count, x, x + step, y);
-    if (rows > 0)
-        zip(count, x, NULL, y);
-}
-
-/* y[i][2] = x[i], second[i]; second may be NULL: zeros */
-ALWAYS_INLINE void
-pair(size_t count, const float *x, const float *second, uint16_t *y)
-{
-    size_t i = 0;
-
-    for (; second && i + 16 <= count; i += 16)
-        _mm512_storeu_si512(y + 2 * i,
-                            pairs_of(_mm512_loadu_ps(x + i), _mm512_loadu_ps(second + i)));
-    for (; i < count; i += 16) {
-        __mmask16 rest = first_lanes(count - i);
-        __m512 a = _mm512_maskz_loadu_ps(rest, x + i);
-        __m512 b = second ? _mm512_maskz_loadu_ps(rest, second + i) : _mm512_setzero_ps();
-
-        _mm512_mask_storeu_epi32(y + 2 * i, rest, pairs_of(a, b));
+            if (second)
+                b = _mm256_maskz_loadu_epi16(some, second + from);
+            _mm512_storeu_si512(
+                y + 2 * i * INK_PANEL,
+                _mm512_permutexvar_epi16(zip_halves(),
+                                         _mm512_inserti64x4(_mm512_castsi256_si512(a), b, 1)));
+        }
     }
 }
 
 void
-ink_bf16_pair_rows(size_t rows_left, size_t count, const float *x, uint16_t *y)
+ink_bf16_pair_rows(size_t rows, size_t count, const float *x, uint16_t *y)
 {
-    for (; rows_left >= 2; rows_left -= 2, x += 2 * count, y += 2 * count)
-        pair(count, x, x + count, y);
-    if (rows_left)
-        pair(count, x, NULL, y);
+    const struct ink_norm none[2] = {{.channels = 1}};
+
+    for (size_t row = 0; row < rows; row += 2, x += 2 * count, y += 2 * count)
+        ink_bf16_pair(none, count, x, row + 1 < rows ? x + count : NULL, y);
 }
 
 /* Two blocks of `height` rows, 16 pairs each: one under the other, its left and its right half. */

@@ -5,8 +5,8 @@
  *     make build/release/tests/bench_kernels && build/release/tests/bench_kernels
  *
  * GFLOP/s of the thread's own time (others on the machine count for little), the best of many;
- * a picture at a time as training does it, dense layers 64 pictures. bf16 twice: the kernel
- * alone, and with rounding its input.
+ * a picture at a time as training does it (weights' gradients in bf16: two), dense layers 64
+ * pictures. bf16 twice: the kernel alone, and with rounding its input.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +37,7 @@ static const struct {
 
 struct numbers {
     float *x, *w, *y, *dw;
-    uint16_t *x16, *x_pairs, *w16, *dy_pairs;
+    uint16_t *x16, *x_pairs, *w16, *dy16, *dy_pairs;
     uint8_t *place;
     size_t in, run, panels;
 };
@@ -82,13 +82,20 @@ compute(const struct ink_kernels *kernels, const struct ink_conv *conv, struct n
     if (form == BF16_POOLED)
         bf16->conv_pooled(conv, n->x16, n->w16, NULL, true, n->y, n->place);
     if (form == BF16_PAIRED) {
-        bf16->round(n->in, n->x, n->x16);
-        bf16->zip_distance(n->in, (size_t)(conv->stride * conv->in_channels), n->x16, n->x_pairs);
-        bf16->pair_rows((size_t)(conv->out_height * conv->out_width), (size_t)conv->out_channels,
-                        n->y, n->dy_pairs);
+        const struct ink_norm plain[2] = {{.channels = 1}};
+        size_t pixels = (size_t)(conv->out_height * conv->out_width);
+        size_t outs = (size_t)conv->out_channels;
+        const struct ink_zip zip = {pixels, outs, outs, 2 * INK_PANEL * pixels};
+
+        bf16->pair(plain, n->in, n->x, n->x, n->x_pairs);
+        bf16->round(pixels * outs, n->y, n->dy16);
+        bf16->zip_panels(&zip, n->dy16, n->dy16, n->dy_pairs);
     }
-    if (form == BF16_WEIGHTS || form == BF16_PAIRED)
-        bf16->conv_weights(conv, n->x_pairs, n->dy_pairs, true, n->dw);
+    if (form == BF16_WEIGHTS || form == BF16_PAIRED) {
+        const struct ink_pairs pairs = {1, n->x_pairs, n->dy_pairs, 0};
+
+        bf16->conv_weights(conv, &pairs, true, n->dw);
+    }
 }
 
 static double
@@ -98,6 +105,7 @@ gflops(const struct ink_kernels *kernels, const struct ink_conv *conv, struct nu
     double flop = 2.0 * (double)(n->run * (size_t)conv->kernel_height) * conv->out_channels *
                   conv->out_height * conv->out_width;
     double best = 1e9;
+    double pictures = form == BF16_WEIGHTS || form == BF16_PAIRED ? 2 : 1;
     int times = (int)(2e7 / flop) + 1;
 
     for (int i = 0; i < 30; i++) {
@@ -108,7 +116,7 @@ gflops(const struct ink_kernels *kernels, const struct ink_conv *conv, struct nu
         one = (now_s() - start) / times;
         best = one < best ? one : best;
     }
-    return flop / best * 1e-9;
+    return pictures * flop / best * 1e-9;
 }
 
 static float *
@@ -144,7 +152,8 @@ bench(const struct ink_kernels *kernels, const char *name, const struct ink_conv
     n.x16 = (uint16_t *)noise(n.in);
     n.x_pairs = (uint16_t *)noise(n.in);
     n.w16 = (uint16_t *)noise(pairs);
-    n.dy_pairs = (uint16_t *)noise(pixels * (size_t)conv->out_channels * 2);
+    n.dy16 = (uint16_t *)noise(pixels * (size_t)conv->out_channels);
+    n.dy_pairs = (uint16_t *)noise(pixels * n.panels * INK_PANEL);
     n.place = (uint8_t *)noise(pixels * (size_t)conv->out_channels);
     kernels->bf16->round(2 * pairs, noise(2 * pairs), n.w16);
     printf("%-18s", name);

@@ -185,10 +185,10 @@ TIMED_CONV(real_bf16, bf16_conv_pooled_spans, conv_pooled_spans, span_operations
            (const struct ink_conv *conv, const struct ink_span *spans, const uint16_t *x,
             const uint16_t *w, const float *bias, bool is_relu, float *y, uint8_t *place),
            (conv, spans, x, w, bias, is_relu, y, place))
-TIMED_CONV(real_bf16, bf16_conv_weights, conv_weights, conv_operations(conv),
-           (const struct ink_conv *conv, const uint16_t *x, const uint16_t *dy, bool is_added,
-            float *dw),
-           (conv, x, dy, is_added, dw))
+TIMED_CONV(real_bf16, bf16_conv_weights, conv_weights,
+           2 * (double)pairs->count * conv_operations(conv),
+           (const struct ink_conv *conv, const struct ink_pairs *pairs, bool is_added, float *dw),
+           (conv, pairs, is_added, dw))
 
 /* ---- dense layers ---- */
 
@@ -369,11 +369,13 @@ TIMED(real_bf16, bf16_round, round, 1, count, (size_t count, const float *x, uin
       (count, x, y))
 TIMED(real_bf16, bf16_pair_rows, pair_rows, rows, count,
       (size_t rows, size_t count, const float *x, uint16_t *y), (rows, count, x, y))
-TIMED(real_bf16, bf16_zip_rows, zip_rows, rows, count,
-      (size_t rows, size_t count, size_t step, const uint16_t *x, uint16_t *y),
-      (rows, count, step, x, y))
-TIMED(real_bf16, bf16_zip_distance, zip_distance, 1, count,
-      (size_t count, size_t distance, const uint16_t *x, uint16_t *y), (count, distance, x, y))
+TIMED(real_bf16, bf16_pair, pair, pixels, norms->channels,
+      (const struct ink_norm *norms, size_t pixels, const float *x, const float *second,
+       uint16_t *y),
+      (norms, pixels, x, second, y))
+TIMED(real_bf16, bf16_zip_panels, zip_panels, form->pixels, form->channels,
+      (const struct ink_zip *form, const uint16_t *x, const uint16_t *second, uint16_t *y),
+      (form, x, second, y))
 TIMED(real_bf16, bf16_norm, norm, pixels, norm->channels,
       (const struct ink_norm *norm, size_t pixels, const float *x, uint16_t *y),
       (norm, pixels, x, y))
@@ -418,8 +420,8 @@ profile_begin(void)
         profile.bf16.conv_weights = timed_bf16_conv_weights;
         profile.bf16.round = timed_bf16_round;
         profile.bf16.pair_rows = timed_bf16_pair_rows;
-        profile.bf16.zip_rows = timed_bf16_zip_rows;
-        profile.bf16.zip_distance = timed_bf16_zip_distance;
+        profile.bf16.pair = timed_bf16_pair;
+        profile.bf16.zip_panels = timed_bf16_zip_panels;
         profile.bf16.norm = timed_bf16_norm;
         profile.bf16.norm_backward = timed_bf16_norm_backward;
         profile.bf16.turn = timed_bf16_turn;

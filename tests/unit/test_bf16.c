@@ -118,7 +118,7 @@ check_copies(const struct ink_bf16 *bf16)
         for (size_t rows = 1; rows < 6; rows++) {
             size_t count = counts[i], size = rows * count, pairs = (rows + 1) / 2 * count * 2;
             float *x = noise(size);
-            uint16_t *got = halves(2 * size + 16), *want = halves(2 * size + 16), *from;
+            uint16_t *got = halves(2 * size + 16), *want = halves(2 * size + 16);
 
             for (size_t j = 0; rows == 1 && j < size; j++) {
                 uint32_t bits = (uint32_t)ink_rng_next(&rng);
@@ -132,18 +132,46 @@ check_copies(const struct ink_bf16 *bf16)
             reference->pair_rows(rows, count, x, want);
             bf16->pair_rows(rows, count, x, got);
             assert_memory_equal(got, want, (pairs + 16) * sizeof(*got));
-            from = halves(2 * size);
-            reference->zip_distance(size, count, from, want);
-            bf16->zip_distance(size, count, from, got);
-            assert_memory_equal(got, want, (2 * size + 16) * sizeof(*got));
-            reference->zip_rows(rows, count, 2 * count, from, want);
-            bf16->zip_rows(rows, count, 2 * count, from, got);
-            assert_memory_equal(got, want, (2 * size + 16) * sizeof(*got));
-            free(from);
             free(x);
             free(got);
             free(want);
         }
+}
+
+/* Two pictures as pairs, plain or through lines of their own, and by panels; or one and zeros. */
+static void
+check_pairs(const struct ink_bf16 *bf16)
+{
+    static const size_t shapes[][2] = {{1, 1}, {3, 5}, {7, 16}, {28, 17}, {5, 64}, {2, 130}};
+
+    for (size_t i = 0; i < 4 * sizeof(shapes) / sizeof(*shapes); i++) {
+        size_t pixels = shapes[i / 4][0], channels = shapes[i / 4][1], step = channels + i % 3;
+        size_t most = pixels * 2 * (channels + 40), size = pixels * (channels + 2);
+        float *x = noise(size), *second = noise(size), *line = noise(4 * channels);
+        uint16_t *got = halves(most), *want = halves(most), *a = halves(size), *b = halves(size);
+        struct ink_norm norms[2] = {{.channels = channels}, {.channels = channels}};
+        const struct ink_zip form = {pixels, channels, step, 2 * INK_PANEL * pixels + i % 2 * 32};
+
+        for (size_t j = 0; j < 2 && i % 2; j++) {
+            norms[j].scale = line + 2 * j * channels;
+            norms[j].shift = line + (2 * j + 1) * channels;
+            norms[j].is_relu = j > 0;
+        }
+        memcpy(got, want, most * sizeof(*got));
+        the_reference()->pair(norms, pixels, x, i % 4 < 2 ? second : NULL, want);
+        bf16->pair(norms, pixels, x, i % 4 < 2 ? second : NULL, got);
+        assert_memory_equal(got, want, most * sizeof(*got));
+        the_reference()->zip_panels(&form, a, i % 4 < 2 ? b : NULL, want);
+        bf16->zip_panels(&form, a, i % 4 < 2 ? b : NULL, got);
+        assert_memory_equal(got, want, most * sizeof(*got));
+        free(x);
+        free(second);
+        free(line);
+        free(got);
+        free(want);
+        free(a);
+        free(b);
+    }
 }
 
 /* A batch norm's lines: what the same table's float kernels give, rounded. */
@@ -199,6 +227,7 @@ copies_are_the_references(void **state)
 {
     (void)state;
     each_table(check_copies);
+    each_table(check_pairs);
     each_table(check_turn);
 }
 
@@ -226,12 +255,41 @@ static const struct ink_conv convs[] = {
     {16, 32, 32, 3, 3, 1, 2, 14},
 };
 
-/* One convolution's numbers: as floats, and as the bf16 kernels want them. */
+enum { PICTURES = 5 };
+
+/* One convolution's numbers: as floats, and as the bf16 kernels want them. x and dy of PICTURES. */
 struct numbers {
     size_t in, out, window, outs, weights, pixels;
-    float *x, *w, *bias, *y, *dw;
-    uint16_t *x16, *w16, *x_pairs, *dy_pairs;
+    float *x, *w, *bias, *y, *dw, *dy;
+    uint16_t *x16, *w16;
+    struct ink_pairs pairs;
 };
+
+/* The first pictures as pairs; of the last pair one is there if that makes PICTURES. */
+static void
+numbers_pair(struct numbers *n, size_t count)
+{
+    const struct ink_bf16 *reference = the_reference();
+    size_t panels = (n->outs + 15) / 16, panel_step = count * n->pixels * 32;
+    uint16_t *x = halves(2 * count * n->in), *dy = halves(panels * panel_step);
+    const struct ink_zip form = {n->pixels, n->outs, n->outs, panel_step};
+    const struct ink_norm plain[2] = {{.channels = 1}};
+
+    for (size_t i = 0; i < count; i++) {
+        const float *from = n->x + 2 * i * n->in;
+        uint16_t *rounded = halves(2 * n->out);
+        bool has_second = 2 * i + 1 < PICTURES;
+
+        reference->pair(plain, n->in, from, has_second ? from + n->in : NULL, x + 2 * i * n->in);
+        reference->round((has_second ? 2 : 1) * n->out, n->dy + 2 * i * n->out, rounded);
+        reference->zip_panels(&form, rounded, has_second ? rounded + n->out : NULL,
+                              dy + i * n->pixels * 32);
+        free(rounded);
+    }
+    free((void *)n->pairs.x);
+    free((void *)n->pairs.dy);
+    n->pairs = (struct ink_pairs){count, x, dy, 2 * n->in};
+}
 
 static void
 numbers_init(struct numbers *n, const struct ink_conv *conv)
@@ -247,7 +305,7 @@ numbers_init(struct numbers *n, const struct ink_conv *conv)
     n->weights = panels * 16 * n->window;
     n->pixels = (size_t)(conv->out_height * conv->out_width);
     n->out = n->pixels * n->outs;
-    n->x = noise(n->in);
+    n->x = noise(PICTURES * n->in);
     for (size_t i = 0; n->pixels == 1 && i < n->in; i++) /* zeros, as a relu leaves them */
         n->x[i] = fmaxf(n->x[i], 0);
     n->w = noise(n->weights);
@@ -256,25 +314,25 @@ numbers_init(struct numbers *n, const struct ink_conv *conv)
     n->dw = noise(n->weights);
     n->x16 = halves(n->in);
     n->w16 = halves(panels * (size_t)conv->kernel_height * pairs * 32);
-    n->x_pairs = halves(2 * n->in);
-    n->dy_pairs = halves(2 * (n->out + (size_t)conv->out_height * n->outs));
+    n->dy = noise(PICTURES * n->out);
+    n->pairs = (struct ink_pairs){0};
     for (size_t i = 0; i < n->weights; i++) /* unused channels of the last panel are zero */
         if (i / (n->window * 16) * 16 + i % 16 >= n->outs)
             n->w[i] = n->dw[i] = 0;
     reference->round(n->in, n->x, n->x16);
     for (size_t i = 0; i < panels * (size_t)conv->kernel_height; i++)
         reference->pair_rows(run, 16, n->w + i * run * 16, n->w16 + i * pairs * 32);
-    reference->zip_distance(n->in, (size_t)(conv->stride * conv->in_channels), n->x16, n->x_pairs);
-    for (int i = 0; i < conv->out_height; i++)
-        reference->pair_rows((size_t)conv->out_width, n->outs,
-                             n->y + (size_t)(i * conv->out_width) * n->outs,
-                             n->dy_pairs + (size_t)(i * ((conv->out_width + 1) / 2)) * n->outs * 2);
+    numbers_pair(n, (PICTURES + 1) / 2);
 }
 
 static void
 numbers_fini(struct numbers *n)
 {
-    void *all[] = {n->x, n->w, n->bias, n->y, n->dw, n->x16, n->w16, n->x_pairs, n->dy_pairs};
+    void *all[] = {n->x,    n->w,
+                   n->bias, n->y,
+                   n->dw,   n->x16,
+                   n->w16,  (void *)n->pairs.x,
+                   n->dy,   (void *)n->pairs.dy};
 
     for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
         free(all[i]);
@@ -324,10 +382,12 @@ check_conv(const struct ink_bf16 *bf16, const struct ink_conv *conv)
         free(far_want);
         free(far_got);
     }
-    for (int added = 1; added >= 0; added--) {
-        reference->conv_weights(conv, n.x_pairs, n.dy_pairs, added, dw_want);
-        bf16->conv_weights(conv, n.x_pairs, n.dy_pairs, added, n.dw);
-        assert_near("conv_weights", n.dw, dw_want, n.weights, (double)n.pixels * tolerance);
+    for (int pairs = (PICTURES + 1) / 2; pairs > 0; pairs--) { /* all, added to them, anew */
+        numbers_pair(&n, (size_t)pairs);
+        reference->conv_weights(conv, &n.pairs, pairs == 2, dw_want);
+        bf16->conv_weights(conv, &n.pairs, pairs == 2, n.dw);
+        assert_near("conv_weights", n.dw, dw_want, n.weights,
+                    PICTURES * (double)n.pixels * tolerance);
     }
     numbers_fini(&n);
     free(want);
@@ -499,9 +559,11 @@ floats_agree(void **state)
         numbers_init(&n, &convs[i]);
         y = copy_of(n.y, n.out);
         dw = copy_of(n.dw, n.weights);
-        reference->conv_weights(&convs[i], n.x, n.y, false, n.dw);
-        reference->bf16->conv_weights(&convs[i], n.x_pairs, n.dy_pairs, false, dw);
-        assert_near("conv_weights", dw, n.dw, n.weights, (2 + sqrt((double)n.pixels)) * rounding);
+        for (size_t j = 0; j < PICTURES; j++)
+            reference->conv_weights(&convs[i], n.x + j * n.in, n.dy + j * n.out, j > 0, n.dw);
+        reference->bf16->conv_weights(&convs[i], &n.pairs, false, dw);
+        assert_near("conv_weights", dw, n.dw, n.weights,
+                    (2 + sqrt(PICTURES * (double)n.pixels)) * rounding);
         reference->conv(&convs[i], n.x, n.w, n.bias, true, n.y);
         reference->bf16->conv(&convs[i], n.x16, n.w16, n.bias, true, NULL, y);
         assert_near("conv", y, n.y, n.out, (2 + sqrt((double)n.window)) * rounding);

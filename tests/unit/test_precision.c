@@ -79,7 +79,9 @@ bench_init(struct bench *bench, const struct ink_snapshot *snapshot, enum ink_pr
     assert_ok(
         ink_plan_create(ink_snapshot_arch(snapshot), INK_USE_TRAIN, precision, &bench->plan, &err),
         &err);
-    assert_ok(ink_workspace_init(&bench->workspace, bench->plan, PICTURES, &err), &err);
+    assert_ok(ink_workspace_init(&bench->workspace, bench->plan, INK_NORM_GROUP + 1, &err), &err);
+    if (bench->plan->has_norm) /* 3 and 2 pictures: some pair is of both */
+        bench->workspace.group_count = 2;
     bench->block = ink_floats(ink_plan_block_size(bench->plan));
     bench->turned = ink_floats(bench->plan->turned_size);
     bench->gradient = ink_floats(bench->plan->parameter_size);
