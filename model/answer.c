@@ -6,7 +6,7 @@
 
 /* Floats of a dense layer's weights that are worth reading for a picture more or less, and how many
  * pictures' activations are worth their room. */
-enum { WEIGHTS_EACH = 1 << 14, PART_LEAST = 16, PART_MOST = 128 };
+enum { WEIGHTS_EACH = 1 << 14, PART_LEAST = 14, PART_MOST = 128 };
 
 /* Pictures that are computed together: the larger the dense layers' weights, which are read once
  * for all of them, the more. */

@@ -29,6 +29,15 @@ is_blank_kept(const struct ink_plan *plan, const struct ink_plan_node *at)
            (at->node->op != INK_OP_BATCHNORM || plan->use == INK_USE_ANSWER);
 }
 
+/* Floats of what a node is where it is blank: of one pixel, or of a row of windows to be copied. */
+static size_t
+blank_count(const struct ink_plan_node *at)
+{
+    size_t pixels = at->skips_blank ? (size_t)at->kept.width : 1;
+
+    return (pixels * ink_channels_of(at->out) + INK_PANEL - 1) / INK_PANEL * INK_PANEL;
+}
+
 void
 ink_plan_blanks(struct ink_plan *plan)
 {
@@ -39,14 +48,13 @@ ink_plan_blanks(struct ink_plan *plan)
 
         if (i > 0) {
             at->has_blank = is_blank_kept(plan, at);
-            at->skips_blank = at->has_blank && at->pooled >= 0 && at->in.channels > 1 &&
-                              at->kept.width >= WIDTH_MIN;
+            at->skips_blank = at->has_blank && at->pooled >= 0 && at->kept.width >= WIDTH_MIN;
             plan->has_blanks |= at->skips_blank;
         }
         at->blank_at =
             i > 0 && at->is_alias ? plan->node[at->node->input[0]].blank_at : plan->blank_size;
         if (at->has_blank && !(i > 0 && at->is_alias))
-            plan->blank_size += (ink_channels_of(at->out) + INK_PANEL - 1) / INK_PANEL * INK_PANEL;
+            plan->blank_size += blank_count(at);
         if (at->has_blank && at->node->op == INK_OP_CONV) {
             size_t patch = (size_t)at->conv.kernel_height * (size_t)at->conv.kernel_width *
                            (size_t)at->conv.in_channels;
@@ -54,6 +62,34 @@ ink_plan_blanks(struct ink_plan *plan)
             plan->patch_size = patch > plan->patch_size ? patch : plan->patch_size;
         }
     }
+}
+
+/* `count` times the same, of which the first is there. */
+static void
+repeat(void *block, size_t size, size_t count)
+{
+    for (size_t done = 1, more; done < count; done += more) {
+        more = done < count - done ? done : count - done;
+        memcpy((char *)block + done * size, block, more * size);
+    }
+}
+
+/* What `at` is where its input is all `patch`. */
+static void
+find_blank(const struct ink_run *run, const struct ink_plan_node *at, const float *patch,
+           float *blank)
+{
+    const float *bias = at->has_bias ? run->block + at->bias_at : NULL;
+    struct ink_conv one = at->conv;
+
+    one.in_width = one.kernel_width;
+    one.out_height = one.out_width = 1;
+    if (at->is_bf16)
+        ink_bf16_run_blank(run, at, &one, patch, blank);
+    else
+        run->kernels->conv(&one, patch, run->block + at->weight_at, bias, at->has_relu, blank);
+    if (at->skips_blank)
+        repeat(blank, ink_channels_of(at->out) * sizeof(*blank), (size_t)at->kept.width);
 }
 
 void
@@ -65,39 +101,36 @@ ink_run_blanks(const struct ink_run *run)
         const struct ink_plan_node *at = &run->plan->node[i];
         size_t window = (size_t)at->conv.kernel_height * (size_t)at->conv.kernel_width;
         size_t channels = (size_t)at->conv.in_channels;
-        struct ink_conv one = at->conv;
 
         if (!at->has_blank || at->node->op != INK_OP_CONV)
             continue;
         for (size_t j = 0; j < window; j++)
             memcpy(patch + j * channels, blank + run->plan->node[at->node->input[0]].blank_at,
                    channels * sizeof(*patch));
-        one.in_width = one.kernel_width;
-        one.out_height = one.out_width = 1;
-        if (at->is_bf16) {
-            ink_bf16_run_blank(run, at, &one, patch, blank + at->blank_at);
-            continue;
-        }
-        run->kernels->conv(&one, patch, run->block + at->weight_at,
-                           at->has_bias ? run->block + at->bias_at : NULL, at->has_relu,
-                           blank + at->blank_at);
+        find_blank(run, at, patch, blank + at->blank_at);
     }
 }
 
 /* ---- one picture ---- */
 
-/* The columns of each row that are not zero. */
+/* The columns of each row that are not zero; two by two, so one more may be. Bits and no branches:
+ * where ink begins and ends nobody can predict. */
 static void
 find_ink(const float *picture, struct ink_shape shape, struct ink_span *out_spans)
 {
     for (int i = 0; i < shape.height; i++, picture += shape.width) {
-        struct ink_span *span = &out_spans[i];
+        uint64_t is_ink = shape.width % 2 && picture[shape.width - 1] != 0, pair;
 
-        *span = (struct ink_span){0, shape.width};
-        while (span->to > 0 && picture[span->to - 1] == 0)
-            span->to--;
-        while (span->from < span->to && picture[span->from] == 0)
-            span->from++;
+        for (int j = shape.width / 2 * 2 - 2; j >= 0; j -= 2) {
+            memcpy(&pair, picture + j, sizeof(pair));
+            is_ink = is_ink << 1 | (pair != 0);
+        }
+        out_spans[i] = (struct ink_span){0, 0};
+        if (is_ink)
+            out_spans[i] =
+                (struct ink_span){2 * __builtin_ctzll(is_ink), 2 * (64 - __builtin_clzll(is_ink))};
+        if (out_spans[i].to > shape.width)
+            out_spans[i].to = shape.width;
     }
 }
 
@@ -160,7 +193,7 @@ ink_run_find_spans(const struct ink_run *run, int index, size_t n, struct ink_sp
     }
 }
 
-/* What all windows are where nothing was drawn. */
+/* What all windows of a row are where nothing was drawn. */
 struct blank {
     size_t channels;
     const float *y;
@@ -172,16 +205,19 @@ static void
 fill_row(const struct ink_plan_node *at, int from, int to, struct blank *blank, float *y,
          uint8_t *place)
 {
-    size_t channels = blank->channels;
+    size_t channels = blank->channels, first = (size_t)from * channels;
 
-    for (size_t j = (size_t)from; j < (size_t)to; j++) {
-        memcpy(y + j * channels, blank->y, channels * sizeof(*y));
-        if (place && blank->place)
-            memcpy(place + j * channels, blank->place, channels);
-        for (size_t c = 0; c < channels && place && !blank->place; c++)
-            place[j * channels + c] = at->has_relu && !(blank->y[c] > 0) ? INK_POOLED_DEAD : 0;
-        blank->place = place ? place + j * channels : NULL;
-    }
+    if (from >= to)
+        return;
+    memcpy(y + first, blank->y, (size_t)(to - from) * channels * sizeof(*y));
+    if (!place)
+        return;
+    if (blank->place)
+        memcpy(place + first, blank->place, channels);
+    for (size_t c = 0; c < channels && !blank->place; c++)
+        place[first + c] = at->has_relu && !(blank->y[c] > 0) ? INK_POOLED_DEAD : 0;
+    repeat(place + first, channels, (size_t)(to - from));
+    blank->place = place + first;
 }
 
 void

@@ -181,8 +181,9 @@ void INK_SIMD_NAME(transpose)(const struct ink_transpose *form, const float *fro
 bool INK_SIMD_NAME(is_first)(const struct ink_conv *conv);
 bool INK_SIMD_NAME(first_conv)(const struct ink_conv *conv, const float *x, const float *w,
                                const float *bias, bool is_relu, float *y);
-bool INK_SIMD_NAME(first_pooled)(const struct ink_conv *conv, const float *x, const float *w,
-                                 const float *bias, bool is_relu, float *y, uint8_t *place);
+bool INK_SIMD_NAME(first_pooled)(const struct ink_conv *conv, const struct ink_span *spans,
+                                 const float *x, const float *w, const float *bias, bool is_relu,
+                                 float *y, uint8_t *place);
 bool INK_SIMD_NAME(first_weights)(const struct ink_conv *conv, const float *x, const float *dy,
                                   bool is_added, float *dw);
 bool INK_SIMD_NAME(first_gated_weights)(const struct ink_conv *conv, const float *x, const float *y,

@@ -120,10 +120,18 @@ INK_SIMD_NAME(first_conv)(const struct ink_conv *conv, const float *x, const flo
 /* ---- forward with a maxpool, 3x3 ---- */
 
 #if defined(__AVX512F__)
+struct pooled {
+    const struct ink_conv *conv;
+    const struct ink_span *spans; /* NULL: all windows */
+    bool is_relu;
+};
+
 ALWAYS_INLINE void
-pooled_body(const int vectors, const struct ink_conv *conv, const float *x, const float *w,
-            const float *bias, bool is_relu, float *y, uint8_t *place)
+pooled_body(const int vectors, const struct pooled *pooled, const float *x, const float *w,
+            const float *bias, float *y, uint8_t *place)
 {
+    const struct ink_conv *conv = pooled->conv;
+    const struct ink_span *spans = pooled->spans;
     const int windows = 3 - vectors; /* 8 sums either way */
     const ptrdiff_t next = 9 * INK_PANEL, channels = conv->out_channels;
     const int width = conv->out_width / 2;
@@ -137,7 +145,7 @@ pooled_body(const int vectors, const struct ink_conv *conv, const float *x, cons
             weight[t][v] = load(w + t * INK_PANEL + v * next);
     }
     for (int i = 0; i < conv->out_height / 2; i++)
-        for (int j = 0; j < width; j += windows) {
+        for (int j = spans ? spans[i].from : 0; j < (spans ? spans[i].to : width); j += windows) {
             int column = least(j, width - windows);
             const float *from = x + 2 * ((ptrdiff_t)i * conv->in_width + column);
             ptrdiff_t to = ((ptrdiff_t)i * width + column) * channels;
@@ -166,44 +174,47 @@ pooled_body(const int vectors, const struct ink_conv *conv, const float *x, cons
                     const vec of[4] = {acc[0][2 * p][v], acc[0][2 * p + 1][v], acc[1][2 * p][v],
                                        acc[1][2 * p + 1][v]};
 
-                    store_window(of, is_relu, y + at, place ? place + at : NULL);
+                    store_window(of, pooled->is_relu, y + at, place ? place + at : NULL);
                 }
         }
 }
 
 static void
-pooled_wide(const struct ink_conv *conv, const float *x, const float *w, const float *bias,
-            bool is_relu, float *y, uint8_t *place)
+pooled_wide(const struct pooled *pooled, const float *x, const float *w, const float *bias,
+            float *y, uint8_t *place)
 {
-    pooled_body(2, conv, x, w, bias, is_relu, y, place);
+    pooled_body(2, pooled, x, w, bias, y, place);
 }
 
 static void
-pooled_single(const struct ink_conv *conv, const float *x, const float *w, const float *bias,
-              bool is_relu, float *y, uint8_t *place)
+pooled_single(const struct pooled *pooled, const float *x, const float *w, const float *bias,
+              float *y, uint8_t *place)
 {
-    pooled_body(1, conv, x, w, bias, is_relu, y, place);
+    pooled_body(1, pooled, x, w, bias, y, place);
 }
 #endif
 
 bool
-INK_SIMD_NAME(first_pooled)(const struct ink_conv *conv, const float *x, const float *w,
-                            const float *bias, bool is_relu, float *y, uint8_t *place)
+INK_SIMD_NAME(first_pooled)(const struct ink_conv *conv, const struct ink_span *spans,
+                            const float *x, const float *w, const float *bias, bool is_relu,
+                            float *y, uint8_t *place)
 {
 #if defined(__AVX512F__)
+    const struct pooled pooled = {conv, spans, is_relu};
+
     if (!INK_SIMD_NAME(is_first)(conv) || conv->kernel_width != 3 || conv->out_width < 4)
         return false;
     for (int c = 0, lanes; c < conv->out_channels; c += lanes) {
         bool is_wide = c + 2 * LANES <= conv->out_channels;
 
         lanes = is_wide ? 2 * LANES : LANES;
-        (is_wide ? pooled_wide : pooled_single)(conv, x, w + (ptrdiff_t)c * 9,
-                                                bias ? bias + c : NULL, is_relu, y + c,
+        (is_wide ? pooled_wide : pooled_single)(&pooled, x, w + (ptrdiff_t)c * 9,
+                                                bias ? bias + c : NULL, y + c,
                                                 place ? place + c : NULL);
     }
     return true;
 #else /* too few registers: the general way is as good */
-    (void)conv, (void)x, (void)w, (void)bias, (void)is_relu, (void)y, (void)place;
+    (void)conv, (void)spans, (void)x, (void)w, (void)bias, (void)is_relu, (void)y, (void)place;
     return false;
 #endif
 }

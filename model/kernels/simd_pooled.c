@@ -18,7 +18,7 @@ INK_SIMD_NAME(conv_pooled_spans)(const struct ink_conv *conv, const struct ink_s
                                  const float *x, const float *w, const float *bias, bool is_relu,
                                  float *y, uint8_t *place)
 {
-    if (!INK_SIMD_NAME(first_pooled)(conv, x, w, bias, is_relu, y, place))
+    if (!INK_SIMD_NAME(first_pooled)(conv, spans, x, w, bias, is_relu, y, place))
         conv_pooled(conv, spans, x, w, bias, is_relu, y, place);
 }
 
