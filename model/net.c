@@ -443,7 +443,8 @@ plan_adding(struct ink_plan *plan)
         for (int j = 0; j < at->node->input_count; j++) {
             at->adds[j] = is_written[at->node->input[j]];
             is_written[at->node->input[j]] = true;
-            if (at->adds[j])
+            if (at->adds[j] && (is_activation(at->node->op) || at->node->op == INK_OP_DROPOUT ||
+                                at->node->op == INK_OP_FLATTEN)) /* others add by themselves */
                 plan->extra_size = largest(plan->extra_size, panels(ink_shape_count(at->in)));
         }
     }

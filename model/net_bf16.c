@@ -134,7 +134,7 @@ clear_frame(struct ink_shape shape, struct ink_spread to, size_t channels, uint1
     memset(out, 0, (size_t)(to.height - to.top - shape.height) * row * sizeof(*out));
 }
 
-/* Picture n of what a node reads, among zeros. */
+/* Picture n of what a node reads, among zeros, which the first one leaves there. */
 static void
 round_input(const struct ink_run *run, const struct ink_plan_node *at, size_t n, uint16_t *out)
 {
@@ -146,7 +146,7 @@ round_input(const struct ink_run *run, const struct ink_plan_node *at, size_t n,
     size_t rows = at->has_padding ? (size_t)at->in.height : 1;
     size_t pixels = at->has_padding ? width : ink_pixels_of(at->in);
 
-    if (at->has_padding)
+    if (at->has_padding && n == 0)
         clear_frame(at->in, to, channels, out);
     out += (size_t)(to.top * to.width + to.left) * channels;
     for (size_t i = 0; i < rows; i++, x += width * channels, out += (size_t)to.width * channels)
@@ -277,7 +277,8 @@ ink_bf16_group(const struct ink_plan_node *at)
     return pairs > 1 ? 2 * pairs : 2;
 }
 
-/* A group's first picture and their number, and where they are rounded. */
+/* A group's first picture and their number, and where they are rounded: in the same places for all
+ * groups, so that the zeros around them stay. */
 struct group {
     size_t first, count, pairs;
     uint16_t *x, *dy;    /* in pairs, x with its padding */
@@ -289,21 +290,21 @@ static struct group
 group_of(const struct ink_run *run, const struct ink_plan_node *at, size_t first)
 {
     const struct ink_plan_node *lead = at->lead < 0 ? at : &run->plan->node[at->lead];
-    struct group group = {.first = first, .count = ink_bf16_group(lead)};
+    size_t most = ink_bf16_group(lead), left = (size_t)run->count - first;
+    struct group group = {.first = first, .count = left < most ? left : most};
 
-    if (group.count > (size_t)run->count - first)
-        group.count = (size_t)run->count - first;
     group.pairs = (group.count + 1) / 2;
     group.x = run->workspace->rounded;
-    group.rounded = group.x + 2 * group.pairs * padded_count(lead);
+    group.rounded = group.x + most * padded_count(lead);
     group.rounded_size = spread_count(at) + INK_KERNEL_SLACK;
     group.dy = group.rounded + 2 * group.rounded_size;
     return group;
 }
 
-/* Pictures n and n + 1 of what a node reads, in pairs among zeros. */
+/* Pictures n and n + 1 of what a node reads, in pairs among zeros, if they are not there yet. */
 static void
-pair_inputs(const struct ink_run *run, const struct ink_plan_node *at, size_t n, uint16_t *out)
+pair_inputs(const struct ink_run *run, const struct ink_plan_node *at, size_t n, bool is_new,
+            uint16_t *out)
 {
     const struct ink_spread to = ink_run_input_spread(at);
     const float *x = ink_run_value(run, at->node->input[0]) + n * ink_shape_count(at->in);
@@ -316,7 +317,7 @@ pair_inputs(const struct ink_run *run, const struct ink_plan_node *at, size_t n,
     (void)ink_norm_line(run, at, n, &norms[0]);
     if (second) /* may be of another group */
         (void)ink_norm_line(run, at, n + 1, &norms[1]);
-    if (at->has_padding)
+    if (at->has_padding && is_new)
         clear_frame(at->in, to, 2 * channels, out);
     out += 2 * (size_t)(to.top * to.width + to.left) * channels;
     for (size_t i = 0; i < rows; i++) {
@@ -327,9 +328,11 @@ pair_inputs(const struct ink_run *run, const struct ink_plan_node *at, size_t n,
     }
 }
 
-/* Picture n of the gradient of a node's output, among the zeros that its turned form reads. */
+/* Picture n of the gradient of a node's output, among the zeros that its turned form reads, if they
+ * are not there yet. */
 static void
-round_output(const struct ink_run *run, const struct ink_plan_node *at, size_t n, uint16_t *out)
+round_output(const struct ink_run *run, const struct ink_plan_node *at, size_t n, bool is_new,
+             uint16_t *out)
 {
     const struct ink_spread to = ink_run_gradient_spread(at);
     size_t channels = ink_channels_of(at->out), step = even(channels);
@@ -339,7 +342,8 @@ round_output(const struct ink_run *run, const struct ink_plan_node *at, size_t n
     if (!ink_norm_back(run, at, n, &back))
         back = (struct ink_norm_back){.norm = {.channels = channels},
                                       .dy = ink_norm_gradient(run, at, n)};
-    clear_frame(at->out, to, step, out);
+    if (is_new)
+        clear_frame(at->out, to, step, out);
     out += (size_t)(to.top * to.width + to.left) * step;
     for (size_t i = 0; i < (size_t)at->out.height; i++, out += (size_t)to.width * step)
         round_gradient(run, &back, width, i * width * channels, out);
@@ -384,12 +388,13 @@ back_group(const struct ink_run *run, const struct ink_plan_node *at, size_t fir
     const struct group group = group_of(run, at, first);
     size_t ahead = at->lead < 0 ? 0 : ink_run_twin_from(run, at);
     size_t step = 2 * padded_count(at->lead < 0 ? at : &run->plan->node[at->lead]);
+    bool is_one_of_two = at->lead >= 0 || at->twin >= 0; /* with frames of their own */
     const struct ink_pairs pairs = {group.pairs, group.x + 2 * ahead, group.dy, step};
 
     for (size_t i = 0; i < group.count; i++) {
         uint16_t *rounded = group.rounded + i % 2 * group.rounded_size;
 
-        round_output(run, at, first + i, rounded);
+        round_output(run, at, first + i, i < 2 && (first == 0 || is_one_of_two), rounded);
         if (dx)
             back_input(run, at, rounded, dx + (first + i) * ink_shape_count(at->in));
         if (i % 2 > 0 || i + 1 == group.count)
@@ -406,7 +411,7 @@ ink_bf16_run_conv_back(const struct ink_run *run, const struct ink_plan_node *at
     const struct group group = group_of(run, at, first);
 
     for (size_t i = 0; i < group.pairs; i++)
-        pair_inputs(run, at, first + 2 * i, group.x + 2 * i * padded_count(at));
+        pair_inputs(run, at, first + 2 * i, first == 0, group.x + 2 * i * padded_count(at));
     back_group(run, at, first, dx);
     if (at->twin >= 0)
         back_group(run, &run->plan->node[at->twin], first, dx);

@@ -433,11 +433,9 @@ ink_run_norm_back(const struct ink_run *run, const struct ink_plan_node *at, con
         take_sums(run, at, &group);
     }
     for (size_t n = 0; n < (size_t)run->count && dx && !at->is_late; n++) {
-        const struct ink_norm_back back = back_of(run, at, n);
+        struct ink_norm_back back = back_of(run, at, n);
 
-        draw_back(run, &back, ink_pixels_of(at->out),
-                  at->adds[0] ? run->workspace->extra : dx + n * each);
-        if (at->adds[0])
-            run->kernels->add(each, run->workspace->extra, dx + n * each);
+        back.norm.is_added = at->adds[0];
+        draw_back(run, &back, ink_pixels_of(at->out), dx + n * each);
     }
 }

@@ -99,7 +99,8 @@ struct ink_norm {
     size_t channels;
     const float *mean, *inverse; /* backward only */
     const float *scale, *shift;
-    bool is_relu; /* y is clamped, and gradients pass where the line is above zero */
+    bool is_relu;  /* y is clamped, and gradients pass where the line is above zero */
+    bool is_added; /* backward: dx is what it was, and that */
 };
 
 /* A matrix turned around: to[c][r] = from[r][c], or added to it. */

@@ -497,9 +497,10 @@ norm_backward(const struct ink_norm *form, size_t pixels, const float *x, const 
 
     for (size_t i = 0; i < pixels * channels; i++) {
         size_t c = i % channels;
+        double made = passing(form, c, x[i], dy[i]) * (double)abc[c] +
+                      (double)x[i] * (double)abc[channels + c] + (double)abc[2 * channels + c];
 
-        dx[i] = (float)(passing(form, c, x[i], dy[i]) * (double)abc[c] +
-                        (double)x[i] * (double)abc[channels + c] + (double)abc[2 * channels + c]);
+        dx[i] = (float)(form->is_added ? (double)dx[i] + made : made);
     }
 }
 

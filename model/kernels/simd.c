@@ -406,16 +406,18 @@ norm_backward(const struct ink_norm *norm, size_t pixels, const float *x, const 
         for (size_t i = c; i < pixels * channels; i += channels) {
             vec value = load(x + i);
             vec gradient = passing(norm->is_relu, load(dy + i), value * scale + shift);
+            vec made = gradient * a + (value * b + d);
 
-            store(dx + i, gradient * a + (value * b + d));
+            store(dx + i, norm->is_added ? load(dx + i) + made : made);
         }
     }
     for (; c < channels; c++)
         for (size_t i = c; i < pixels * channels; i += channels) {
             bool is_cut = norm->is_relu && !(x[i] * norm->scale[c] + norm->shift[c] > 0);
-
-            dx[i] =
+            float made =
                 (is_cut ? 0 : dy[i]) * abc[c] + (x[i] * abc[channels + c] + abc[2 * channels + c]);
+
+            dx[i] = norm->is_added ? dx[i] + made : made;
         }
 }
 

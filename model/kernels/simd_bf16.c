@@ -6,7 +6,7 @@
  *     acc[p][0..15] += a[k][0] * b[k][0..15][0] + a[k][1] * b[k][0..15][1],
  * and so has half the steps. A tile of two panels and seven pixels asks for
  * fewer loads than one of one panel and fourteen, which the processor's two
- * loads a cycle hold up.
+ * loads a cycle hold up. One panel of a window three pixels wide reads a pixel for all three.
  */
 #include "model/kernels/simd_bf16.h"
 
@@ -21,12 +21,14 @@ struct tile {
     bool is_added, is_relu; /* sums start with numbers that lie as y's do, else with biases */
 };
 
+/* taps: 3 if neighbouring pixels meet the same numbers with three rows of weights, `count` apart:
+ * each is then read once for all three. */
 ALWAYS_INLINE void
-tile_body(const int pixels, const int panels, const struct tile *tile, const uint16_t *a,
-          const uint16_t *b, const float *start, float *y)
+tile_body(const int pixels, const int panels, const int taps, const struct tile *tile,
+          const uint16_t *a, const uint16_t *b, const float *start, float *y)
 {
     __m512 acc[14][2];
-    const ptrdiff_t pa = tile->a_pixel;
+    const ptrdiff_t pa = tile->a_pixel, tap = (ptrdiff_t)tile->count * 2 * INK_PANEL;
 
 #pragma GCC unroll 14
     for (int p = 0; p < pixels; p++)
@@ -40,29 +42,35 @@ tile_body(const int pixels, const int panels, const struct tile *tile, const uin
         }
     for (size_t s = 0; s < tile->segments; s++) {
         /* A base every three pixels: base, base + pa, base + 2 pa are addressing modes. The empty
-         * asm keeps the compiler from making fourteen pointers of them. */
-        const uint16_t *at[5], *bs = b + (ptrdiff_t)s * tile->b_segment;
+         * asm keeps the compiler from making a pointer of each. */
+        const uint16_t *at[6], *bs = b + (ptrdiff_t)s * tile->b_segment;
 
         at[0] = a + (ptrdiff_t)s * tile->a_segment;
-#pragma GCC unroll 4
-        for (int q = 1; q < 5; q++) {
-            at[q] = 3 * q < pixels ? at[q - 1] + 3 * pa : at[0] + 3 * q * pa;
+#pragma GCC unroll 5
+        for (int q = 1; q < 6; q++) {
+            at[q] = 3 * q < pixels + taps - 1 ? at[q - 1] + 3 * pa : at[0] + 3 * q * pa;
             __asm__("" : "+r"(at[q]));
         }
         for (size_t k = 0; k < tile->count; k++) {
-            __m512i weight[2];
+            __m512i weight[3][2];
 
-#pragma GCC unroll 2
-            for (int v = 0; v < panels; v++)
-                weight[v] = load_pairs(bs + v * tile->b_panel);
-#pragma GCC unroll 14
-            for (int p = 0; p < pixels; p++)
+#pragma GCC unroll 3
+            for (int t = 0; t < taps; t++)
 #pragma GCC unroll 2
                 for (int v = 0; v < panels; v++)
-                    acc[p][v] = dot(acc[p][v], at[p / 3] + (p % 3) * pa, weight[v]);
+                    weight[t][v] = load_pairs(bs + t * tap + v * tile->b_panel);
+#pragma GCC unroll 16
+            for (int q = 0; q < pixels + taps - 1; q++)
+#pragma GCC unroll 3
+                for (int t = 0; t < taps; t++)
+#pragma GCC unroll 2
+                    for (int v = 0; v < panels; v++)
+                        if (q >= t && q - t < pixels)
+                            acc[q - t][v] =
+                                dot(acc[q - t][v], at[q / 3] + (q % 3) * pa, weight[t][v]);
             bs += 2 * INK_PANEL;
-#pragma GCC unroll 5
-            for (int q = 0; q < 5; q++)
+#pragma GCC unroll 6
+            for (int q = 0; q < 6; q++)
                 at[q] += 2;
         }
     }
@@ -77,14 +85,14 @@ tile_body(const int pixels, const int panels, const struct tile *tile, const uin
 typedef void tile_fn(const struct tile *tile, const uint16_t *a, const uint16_t *b,
                      const float *start, float *y);
 
-#define DEFINE_TILE(name, pixels, panels)                                           \
+#define DEFINE_TILE(name, pixels, panels, taps)                                     \
     static void name(const struct tile *tile, const uint16_t *a, const uint16_t *b, \
                      const float *start, float *y)                                  \
     {                                                                               \
-        tile_body(pixels, panels, tile, a, b, start, y);                            \
+        tile_body(pixels, panels, taps, tile, a, b, start, y);                      \
     }
-#define DEFINE_SINGLE(n) DEFINE_TILE(rows_##n, n, 1)
-#define DEFINE_PAIR(n)   DEFINE_TILE(row_pairs_##n, n, 2)
+#define DEFINE_SINGLE(n) DEFINE_TILE(rows_##n, n, 1, 1) DEFINE_TILE(row_threes_##n, n, 1, 3)
+#define DEFINE_PAIR(n)   DEFINE_TILE(row_pairs_##n, n, 2, 1)
 
 /* clang-format off */
 enum { SINGLE_PIXELS = 14, DOUBLE_PIXELS = 7 };
@@ -93,8 +101,10 @@ enum { SINGLE_PIXELS = 14, DOUBLE_PIXELS = 7 };
 EACH_SINGLE(DEFINE_SINGLE)
 EACH_PAIR(DEFINE_PAIR)
 #define ROWS(n) rows_##n,
+#define ROW_THREES(n) row_threes_##n,
 #define ROW_PAIRS(n) row_pairs_##n,
 static tile_fn *const rows[] = {NULL, EACH_SINGLE(ROWS)};
+static tile_fn *const row_threes[] = {NULL, EACH_SINGLE(ROW_THREES)};
 static tile_fn *const row_pairs[] = {NULL, EACH_PAIR(ROW_PAIRS)};
 /* clang-format on */
 
@@ -128,15 +138,27 @@ lanes_at(const struct ink_conv *conv, int channel)
 
 /* ---- forward ---- */
 
+/* Whether a row of the window is three pixels of whole pairs, and a tile's steps are one: with a
+ * single row they may be cut into some. */
+static bool
+has_threes(const struct ink_conv *conv)
+{
+    return conv->kernel_width == 3 && conv->kernel_height > 1 && conv->stride == 1 &&
+           conv->in_channels % 2 == 0;
+}
+
 /* All pixels of the output channels of one panel, or of two. */
 static void
 conv_panel(const struct ink_conv *conv, const struct tile *tile, const uint16_t *x,
            const uint16_t *w, const float *start, float *y, int lanes)
 {
     ptrdiff_t row = (ptrdiff_t)conv->in_width * conv->in_channels * conv->stride;
+    struct tile steps = *tile;
     bool pair = lanes > INK_PANEL;
-    tile_fn *const *run = pair ? row_pairs : rows;
+    bool three = !pair && has_threes(conv);
+    tile_fn *const *run = pair ? row_pairs : three ? row_threes : rows;
 
+    steps.count /= three ? 3 : 1;
     for (int i = 0; i < conv->out_height; i++)
         for (int j = 0, n; j < conv->out_width; j += n) {
             const uint16_t *a = x + i * row + j * tile->a_pixel;
@@ -145,9 +167,9 @@ conv_panel(const struct ink_conv *conv, const struct tile *tile, const uint16_t 
 
             n = part_of(conv->out_width - j, pair ? DOUBLE_PIXELS : SINGLE_PIXELS);
             if (lanes >= INK_PANEL)
-                run[n](tile, a, w, from, y + to);
+                run[n](&steps, a, w, from, y + to);
             else
-                tile_at_edge(run[n], tile, a, w, from, y + to, n, lanes);
+                tile_at_edge(run[n], &steps, a, w, from, y + to, n, lanes);
         }
 }
 
