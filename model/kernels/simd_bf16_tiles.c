@@ -46,10 +46,13 @@ existing(int first, int size)
     return bits;
 }
 
+/* Not by a mask: where a page is missing that takes longer than all else. */
 ALWAYS_INLINE vec
 load_if(bool exists, const float *from)
 {
-    return _mm512_maskz_loadu_ps(exists ? 0xffff : 0, from);
+    static const float zeros[LANES];
+
+    return load(exists ? from : zeros);
 }
 
 /* One tile, all channels; x is its first input, whether that exists or not. */
@@ -212,10 +215,11 @@ ink_bf16_tiles_out(const struct ink_tiles *tiles, const float *m, const float *b
 
 enum { PAIR_ROWS = 8, SINGLE_ROWS = 14 };
 
-/* y[rows][16 a panel] = a[rows][pairs] * b[panels][pairs][16]. */
+/* y[rows][16 a panel] = a[rows][pairs] * b[panels][pairs][16]. The weights of a layer may be more
+ * than the second-level cache holds: those that come next, `soon`, are asked for. */
 ALWAYS_INLINE void
 product_body(const int rows, const int panels, const struct ink_products *form, const uint16_t *a,
-             const uint16_t *b, float *y)
+             const uint16_t *b, const uint16_t *soon, float *y)
 {
     const ptrdiff_t row = (ptrdiff_t)form->ins, panel = row * INK_PANEL;
     const uint16_t *at[5];
@@ -234,8 +238,10 @@ product_body(const int rows, const int panels, const struct ink_products *form, 
         __m512i weight[2];
 
 #pragma GCC unroll 2
-        for (int v = 0; v < panels; v++)
+        for (int v = 0; v < panels; v++) {
             weight[v] = load_pairs(b + v * panel + k * INK_PANEL);
+            __builtin_prefetch(soon + v * panel + k * INK_PANEL);
+        }
 #pragma GCC unroll 14
         for (int p = 0; p < rows; p++)
 #pragma GCC unroll 2
@@ -250,13 +256,13 @@ product_body(const int rows, const int panels, const struct ink_products *form, 
 }
 
 typedef void product_fn(const struct ink_products *form, const uint16_t *a, const uint16_t *b,
-                        float *y);
+                        const uint16_t *soon, float *y);
 
 #define DEFINE_PRODUCT(name, rows, panels)                                                  \
     static void name(const struct ink_products *form, const uint16_t *a, const uint16_t *b, \
-                     float *y)                                                              \
+                     const uint16_t *soon, float *y)                                        \
     {                                                                                       \
-        product_body(rows, panels, form, a, b, y);                                          \
+        product_body(rows, panels, form, a, b, soon, y);                                    \
     }
 #define DEFINE_SINGLE(n) DEFINE_PRODUCT(single_##n, n, 1)
 #define DEFINE_PAIR(n)   DEFINE_PRODUCT(pair_##n, n, 2)
@@ -272,19 +278,22 @@ static product_fn *const singles[] = {NULL, EACH_SINGLE(SINGLE)};
 static product_fn *const pairs[] = {NULL, EACH_PAIR(PAIR)};
 /* clang-format on */
 
-/* One product, panels two by two. */
+/* One product, panels two by two; next: the weights of the one behind it. */
 static void
-multiply(const struct ink_products *form, const uint16_t *a, const uint16_t *b, float *y)
+multiply(const struct ink_products *form, const uint16_t *a, const uint16_t *b,
+         const uint16_t *next, float *y)
 {
     for (size_t o = 0, count; o < form->outs; o += count) {
         bool is_pair = o + 2 * INK_PANEL <= form->outs;
         int rows = (int)form->rows, most = is_pair ? PAIR_ROWS : SINGLE_ROWS;
+        const uint16_t *soon;
 
         count = is_pair ? 2 * INK_PANEL : INK_PANEL;
+        soon = o + count < form->outs ? b + (o + count) * form->ins : next;
         for (int r = 0, some; r < rows; r += some) {
             some = part_of(rows - r, most);
             (is_pair ? pairs : singles)[some](form, a + (size_t)r * form->ins, b + o * form->ins,
-                                              y + (size_t)r * form->outs + o);
+                                              soon, y + (size_t)r * form->outs + o);
         }
     }
 }
@@ -292,6 +301,10 @@ multiply(const struct ink_products *form, const uint16_t *a, const uint16_t *b, 
 void
 ink_bf16_products(const struct ink_products *form, const uint16_t *a, const uint16_t *b, float *y)
 {
-    for (size_t i = 0; i < form->count; i++)
-        multiply(form, a + i * form->a_step, b + i * form->b_step, y + i * form->y_step);
+    for (size_t i = 0; i < form->count; i++) {
+        const uint16_t *of = b + i * form->b_step;
+
+        multiply(form, a + i * form->a_step, of, i + 1 < form->count ? of + form->b_step : of,
+                 y + i * form->y_step);
+    }
 }
