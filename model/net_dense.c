@@ -148,7 +148,30 @@ ink_run_dense_back(const struct ink_run *run, const struct ink_plan_node *at, co
     }
 }
 
-/* ---- the weights' gradients ---- */
+/* ---- the weights' gradients ----
+ *
+ * Inputs that no picture has and outputs that nobody wants changed are left out:
+ * what is left of some panels of outputs, side by side, is multiplied at once,
+ * and their panels' gradients are unfolded from that.
+ */
+
+enum { FOLD_PANELS = 8 };
+
+/* Panels whose outputs with a gradient are multiplied together. */
+struct fold {
+    size_t first, panels;                  /* of the layer's */
+    size_t count, lanes;                   /* their outputs, and those with the rest of a panel */
+    size_t dy_at;                          /* columns before them among the job's packed ones */
+    bool is_whole;                         /* the panels as they are */
+    uint8_t output[TILE_OUTPUTS];          /* of each lane, counted from the first panel's */
+    uint8_t lane[FOLD_PANELS * INK_PANEL]; /* and of each output, or INK_NO_LANE */
+};
+
+static size_t
+fold_floats(size_t panel_count)
+{
+    return panel_count * ((sizeof(struct fold) + sizeof(float) - 1) / sizeof(float) + INK_PANEL);
+}
 
 size_t
 ink_dense_job_size(const struct ink_plan *plan, size_t pictures)
@@ -158,75 +181,233 @@ ink_dense_job_size(const struct ink_plan *plan, size_t pictures)
     if (plan->dense_size == 0)
         return 0;
     return pictures * (strips * STRIP_INPUTS + plan->dense_size) +
-           (size_t)TILE_INPUTS * TILE_OUTPUTS + (size_t)4 * INK_KERNEL_SLACK;
+           (size_t)TILE_INPUTS * (TILE_OUTPUTS + INK_PANEL) +
+           fold_floats(plan->dense_size / INK_PANEL) + (size_t)4 * INK_KERNEL_SLACK;
 }
 
 /* Where a job's numbers are: in bf16 dy and x_pairs are pairs of pictures. */
 struct strip {
     size_t pictures, first, inputs; /* of the layer's inputs, those from `first` on */
-    float *dy, *x, *result;
+    float *dy, *x, *result, *piece;
     uint16_t *x_pairs;
+    struct fold *fold;
+    size_t fold_count;
+    size_t live;                    /* inputs of the strip that some picture has, and of them */
+    uint16_t input[STRIP_INPUTS];   /* their numbers in the strip, */
+    uint16_t in_tile[STRIP_INPUTS]; /* in their tile, */
+    size_t start[STRIP_INPUTS / TILE_INPUTS + 1]; /* and how many are before each tile's */
 };
 
-/* Columns first..first + count of a node's numbers in all shares, packed to [pictures][to_step]. */
-static void
-pack_columns(const struct ink_dense_job *job, int index, bool is_gradient, size_t first,
-             size_t count, size_t to_step, float *out)
+/* A node's numbers for the job's pictures, one after the other. */
+struct walk {
+    const struct ink_dense_job *job;
+    int index, share, picture;
+    bool is_gradient;
+};
+
+static const float *
+next_picture(struct walk *walk)
 {
-    size_t size = ink_shape_count(job->plan->node[index].out);
+    const struct ink_dense_job *job = walk->job;
 
+    while (walk->share < job->share_count && walk->picture == job->shares[walk->share]->count) {
+        walk->share++;
+        walk->picture = 0;
+    }
+    if (walk->share == job->share_count)
+        return NULL;
+    return walk->is_gradient
+               ? ink_net_gradient(job->plan, job->shares[walk->share], walk->index, walk->picture++)
+               : ink_net_value(job->plan, job->shares[walk->share], walk->index, walk->picture++);
+}
+
+/* has[i]: zero where number first + i of the node is zero for all pictures. */
+static void
+find_some(const struct ink_dense_job *job, struct walk walk, size_t first, size_t count,
+          uint32_t *has)
+{
+    size_t step = ink_shape_count(job->plan->node[walk.index].out);
+
+    memset(has, 0, count * sizeof(*has));
     for (int s = 0; s < job->share_count; s++) {
-        const struct ink_workspace *share = job->shares[s];
-        const float *from = is_gradient ? ink_net_gradient(job->plan, share, index, 0)
-                                        : ink_net_value(job->plan, share, index, 0);
-
-        for (int n = 0; n < share->count; n++, out += to_step, from += size) {
-            memcpy(out, from + first, count * sizeof(*out));
-            memset(out + count, 0, (to_step - count) * sizeof(*out));
-        }
+        walk.share = s;
+        walk.picture = 0;
+        job->kernels->find_some((size_t)job->shares[s]->count, count, step,
+                                next_picture(&walk) + first, has);
     }
 }
+
+/* ---- outputs ---- */
+
+/* One or two panels all of whose outputs are taken: hardly any could be left out. */
+static void
+fold_whole(struct fold *fold, size_t panel_count, size_t outputs)
+{
+    size_t left = outputs - fold->first * INK_PANEL;
+
+    fold->panels = least(TILE_OUTPUTS / INK_PANEL, panel_count - fold->first);
+    fold->lanes = fold->panels * INK_PANEL;
+    fold->count = least(fold->lanes, left);
+    fold->is_whole = true;
+    for (size_t o = 0; o < fold->lanes; o++)
+        fold->output[o] = fold->lane[o] = (uint8_t)o;
+}
+
+static size_t
+count_some(const uint32_t *has, size_t count)
+{
+    size_t found = 0;
+
+    for (size_t i = 0; i < count; i++)
+        found += has[i] != 0;
+    return found;
+}
+
+/* As many panels as have room, of those from fold->first on; has: from its first output on. */
+static void
+fold_panels(struct fold *fold, size_t panel_count, const uint32_t *has)
+{
+    size_t most = least(FOLD_PANELS, panel_count - fold->first);
+
+    memset(fold->lane, INK_NO_LANE, sizeof(fold->lane));
+    for (size_t p = 0; p < most; p++, fold->panels++) {
+        if (fold->count + count_some(has + p * INK_PANEL, INK_PANEL) > TILE_OUTPUTS)
+            break;
+        for (size_t o = p * INK_PANEL; o < (p + 1) * INK_PANEL; o++)
+            if (has[o] != 0) {
+                fold->lane[o] = (uint8_t)fold->count;
+                fold->output[fold->count++] = (uint8_t)o;
+            }
+    }
+    fold->lanes = panels(fold->count);
+}
+
+static void
+fold_outputs(const struct ink_dense_job *job, int index, struct strip *strip, uint32_t *has)
+{
+    const struct ink_plan_node *at = &job->plan->node[index];
+    size_t outputs = ink_channels_of(at->out), panel_count = panels(outputs) / INK_PANEL, dy_at = 0;
+
+    memset(has, 0, panels(outputs) * sizeof(*has));
+    find_some(job, (struct walk){.job = job, .index = index, .is_gradient = true}, 0, outputs, has);
+    strip->fold_count = 0;
+    for (size_t first = 0; first < panel_count; strip->fold_count++) {
+        struct fold *fold = &strip->fold[strip->fold_count];
+        const uint32_t *own = has + first * INK_PANEL;
+        size_t most = least(TILE_OUTPUTS, outputs - first * INK_PANEL);
+
+        *fold = (struct fold){.first = first, .dy_at = dy_at};
+        if (count_some(own, most) * 4 > most * 3)
+            fold_whole(fold, panel_count, outputs);
+        else
+            fold_panels(fold, panel_count, own);
+        first += fold->panels;
+        dy_at += fold->lanes;
+    }
+}
+
+/* The outputs' gradients of all pictures, fold by fold. */
 static void
 pack_gradients(const struct ink_dense_job *job, int index, const struct strip *strip)
 {
-    const struct ink_plan_node *at = &job->plan->node[index];
-    size_t outputs = ink_channels_of(at->out);
+    bool is_bf16 = job->plan->node[index].is_bf16;
 
-    for (size_t o = 0; o < outputs; o += TILE_OUTPUTS) {
-        size_t count = least(TILE_OUTPUTS, outputs - o), lanes = panels(count);
-        float *to = strip->dy + o * strip->pictures;
+    for (size_t f = 0; f < strip->fold_count; f++) {
+        const struct fold *fold = &strip->fold[f];
+        struct walk walk = {.job = job, .index = index, .is_gradient = true};
+        float *to = strip->dy + fold->dy_at * strip->pictures, *out = is_bf16 ? strip->x : to;
+        const float *from;
 
-        pack_columns(job, index, true, o, count, lanes, at->is_bf16 ? strip->x : to);
-        if (at->is_bf16)
-            job->kernels->bf16->pair_rows(strip->pictures, lanes, strip->x, (uint16_t *)to);
+        for (; (from = next_picture(&walk)); out += fold->lanes) {
+            from += fold->first * INK_PANEL;
+            for (size_t o = 0; o < fold->count; o++)
+                out[o] = from[fold->output[o]];
+            memset(out + fold->count, 0, (fold->lanes - fold->count) * sizeof(*out));
+        }
+        if (is_bf16)
+            job->kernels->bf16->pair_rows(strip->pictures, fold->lanes, strip->x, (uint16_t *)to);
     }
 }
 
-/* The gradients of the weights from `count` inputs of the strip, from `i` on, to the outputs from
- * `o` on; used. */
+/* ---- inputs ---- */
+
+/* Which inputs of the strip are taken: of a tile that has nearly all, all. */
+static void
+find_inputs(const struct ink_dense_job *job, int input, struct strip *strip)
+{
+    uint32_t has[STRIP_INPUTS];
+
+    find_some(job, (struct walk){.job = job, .index = input}, strip->first, strip->inputs, has);
+    strip->live = 0;
+    for (size_t i = 0, tile = 0; i < strip->inputs; i += TILE_INPUTS) {
+        size_t count = least(TILE_INPUTS, strip->inputs - i);
+        bool is_whole = count_some(has + i, count) * 8 > count * 7;
+
+        strip->start[tile++] = strip->live;
+        for (size_t n = 0; n < count; n++) {
+            strip->in_tile[strip->live] = (uint16_t)n;
+            strip->input[strip->live] = (uint16_t)(i + n);
+            strip->live += is_whole || has[i + n] != 0;
+        }
+        strip->start[tile] = strip->live;
+    }
+}
+
+static void
+pack_inputs(const struct ink_dense_job *job, int index, const struct strip *strip)
+{
+    int input = job->plan->node[index].node->input[0];
+    struct walk walk = {.job = job, .index = input};
+    const float *from;
+
+    for (float *to = strip->x; (from = next_picture(&walk)); to += strip->live) {
+        from += strip->first;
+        if (strip->live == strip->inputs)
+            memcpy(to, from, strip->live * sizeof(*to));
+        else
+            for (size_t i = 0; i < strip->live; i++)
+                to[i] = from[strip->input[i]];
+    }
+    if (job->plan->node[index].is_bf16)
+        job->kernels->bf16->pair_rows(strip->pictures, strip->live, strip->x, strip->x_pairs);
+}
+
+/* ---- tiles ---- */
+
+/* The gradients of some panels' weights from the inputs of the strip's tile `tile`: made, and each
+ * used. */
 static void
 tile_gradients(const struct ink_dense_job *job, const struct ink_plan_node *at,
-               const struct strip *strip, size_t i, size_t o)
+               const struct strip *strip, size_t tile, const struct fold *fold)
 {
-    const float *dy = strip->dy + o * strip->pictures;
+    size_t i = tile * TILE_INPUTS, start = strip->start[tile], panel = ink_shape_count(at->in);
+    const float *dy = strip->dy + fold->dy_at * strip->pictures;
     const struct ink_dense form = {.pictures = strip->pictures,
-                                   .inputs = least(TILE_INPUTS, strip->inputs - i),
-                                   .outputs = least(TILE_OUTPUTS, ink_channels_of(at->out) - o),
-                                   .step = strip->inputs};
-    size_t size = form.inputs * INK_PANEL, step = ink_shape_count(at->in) * INK_PANEL;
-    size_t from = at->weight_at + o / INK_PANEL * step + (strip->first + i) * INK_PANEL;
-    size_t panel_count = panels(form.outputs) / INK_PANEL;
+                                   .inputs = strip->start[tile + 1] - start,
+                                   .outputs = fold->lanes,
+                                   .step = strip->live};
+    struct ink_unfold unfold = {.inputs = least(TILE_INPUTS, strip->inputs - i),
+                                .rows = fold->lanes > 0 ? form.inputs : 0,
+                                .row = strip->in_tile + start};
+    bool is_whole = fold->is_whole && form.inputs == unfold.inputs;
+    size_t size = unfold.inputs * INK_PANEL, step = panel * INK_PANEL;
+    size_t from = at->weight_at + fold->first * step + (strip->first + i) * INK_PANEL;
     struct ink_soon soon = {0};
 
-    for (size_t p = 0; p < panel_count && job->expect; p++)
+    for (size_t p = 0; p < fold->panels && job->expect; p++)
         job->expect(job->self, from + p * step, size, &soon);
-    if (at->is_bf16)
-        job->kernels->bf16->dense_weights(&form, strip->x_pairs + 2 * i, (const uint16_t *)dy,
+    if (unfold.rows > 0 && at->is_bf16)
+        job->kernels->bf16->dense_weights(&form, strip->x_pairs + 2 * start, (const uint16_t *)dy,
                                           &soon, strip->result);
-    else
-        job->kernels->dense_weights(&form, strip->x + i, dy, &soon, strip->result);
-    for (size_t p = 0; p < panel_count; p++)
-        job->use(job->self, from + p * step, size, strip->result + p * size);
+    else if (unfold.rows > 0)
+        job->kernels->dense_weights(&form, strip->x + start, dy, &soon, strip->result);
+    for (size_t p = 0; p < fold->panels; p++) {
+        unfold.lane = fold->lane + p * INK_PANEL;
+        if (!is_whole)
+            job->kernels->unfold(&unfold, strip->result, strip->piece);
+        job->use(job->self, from + p * step, size,
+                 is_whole ? strip->result + p * size : strip->piece);
+    }
 }
 
 static void
@@ -241,18 +422,19 @@ node_gradients(const struct ink_dense_job *job, int index, size_t pictures)
     strip.x = strip.dy + pictures * panels(outputs) + INK_KERNEL_SLACK;
     strip.x_pairs = (uint16_t *)(strip.x + pictures * STRIP_INPUTS + INK_KERNEL_SLACK);
     strip.result = strip.x + (at->is_bf16 ? 2 : 1) * (pictures * STRIP_INPUTS + INK_KERNEL_SLACK);
+    strip.piece = strip.result + (size_t)TILE_INPUTS * TILE_OUTPUTS;
+    strip.fold = (struct fold *)(void *)(strip.piece + (size_t)TILE_INPUTS * INK_PANEL);
+    fold_outputs(job, index, &strip, (uint32_t *)(strip.fold + panels(outputs) / INK_PANEL));
     pack_gradients(job, index, &strip);
     end = least(tiles * (part + 1) / parts * TILE_INPUTS, inputs);
     for (strip.first = tiles * part / parts * TILE_INPUTS; strip.first < end;
          strip.first += strip.inputs) {
         strip.inputs = least(STRIP_INPUTS, end - strip.first);
-        pack_columns(job, at->node->input[0], false, strip.first, strip.inputs, strip.inputs,
-                     strip.x);
-        if (at->is_bf16)
-            job->kernels->bf16->pair_rows(pictures, strip.inputs, strip.x, strip.x_pairs);
-        for (size_t o = 0; o < outputs; o += TILE_OUTPUTS)
-            for (size_t i = 0; i < strip.inputs; i += TILE_INPUTS)
-                tile_gradients(job, at, &strip, i, o);
+        find_inputs(job, at->node->input[0], &strip);
+        pack_inputs(job, index, &strip);
+        for (size_t f = 0; f < strip.fold_count; f++)
+            for (size_t tile = 0; tile * TILE_INPUTS < strip.inputs; tile++)
+                tile_gradients(job, at, &strip, tile, &strip.fold[f]);
     }
 }
 

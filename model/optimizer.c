@@ -128,6 +128,10 @@ ink_optimizer_apply(const struct ink_optimizer_state *state, const struct ink_ke
                     const struct ink_optimizer_step *step, const float *gradient, float *block,
                     struct ink_range range)
 {
+    if (range.from >= state->plan->share_size) { /* weights of dense layers, all of them */
+        use(state, kernels, &step->decayed, gradient, block, range);
+        return;
+    }
     for (int i = 0; i < state->plan->node_count; i++) {
         const struct ink_plan_node *at = &state->plan->node[i];
         const struct ink_range parts[] = {

@@ -57,6 +57,15 @@ struct ink_soon {
     } part[INK_SOON_MAX];
 };
 
+/* How a panel's gradient [inputs][16] is made of rows of one or two panels of which zeros were left
+ * out: its row row[j] from their row j, and of that number lane[l] for output l. */
+enum { INK_NO_LANE = 2 * INK_PANEL };
+struct ink_unfold {
+    size_t inputs, rows;
+    const uint16_t *row; /* [rows], growing */
+    const uint8_t *lane; /* [16], or INK_NO_LANE */
+};
+
 /* Columns from..to - 1 of a row. */
 struct ink_span {
     int from, to;
@@ -161,6 +170,10 @@ struct ink_kernels {
      * dy[pictures][outputs, in panels], zero where there are none. */
     void (*dense_weights)(const struct ink_dense *form, const float *x, const float *dy,
                           const struct ink_soon *soon, float *dw);
+    /* has[count] |= the bits of x[rows][count], whose rows are `step` apart: zero where all are. */
+    void (*find_some)(size_t rows, size_t count, size_t step, const float *x, uint32_t *has);
+    /* dw[inputs][16], zero where there is nothing, from one or two panels [rows][16]. */
+    void (*unfold)(const struct ink_unfold *form, const float *from, float *dw);
     /* A dense layer of one picture, as conv: the weights of inputs that are zero are not read. */
     void (*dense_one)(const struct ink_conv *conv, const float *x, const float *w,
                       const float *bias, bool is_relu, float *y);

@@ -64,6 +64,27 @@ ink_reference_dense_weights(const struct ink_dense *form, const float *x, const 
         }
 }
 
+void
+ink_reference_find_some(size_t rows, size_t count, size_t step, const float *x, uint32_t *has)
+{
+    for (size_t n = 0; n < rows; n++)
+        for (size_t i = 0; i < count; i++)
+            has[i] |= ink_bf16_bits(x[n * step + i]);
+}
+
+void
+ink_reference_unfold(const struct ink_unfold *form, const float *from, float *dw)
+{
+    for (size_t i = 0; i < form->inputs * INK_PANEL; i++)
+        dw[i] = 0;
+    for (size_t j = 0; j < form->rows; j++)
+        for (size_t l = 0; l < INK_PANEL; l++)
+            if (form->lane[l] != INK_NO_LANE)
+                dw[(size_t)form->row[j] * INK_PANEL + l] =
+                    from[(form->lane[l] / INK_PANEL * form->rows + j) * INK_PANEL +
+                         form->lane[l] % INK_PANEL];
+}
+
 /* ---- in bf16 ---- */
 
 /* A product of two of them is exact in double. */

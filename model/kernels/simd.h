@@ -172,6 +172,9 @@ void INK_SIMD_NAME(dense_back)(const struct ink_dense *form, size_t count, const
                                const float *dy, const float *x, float *dx);
 void INK_SIMD_NAME(dense_weights)(const struct ink_dense *form, const float *x, const float *dy,
                                   const struct ink_soon *soon, float *dw);
+void INK_SIMD_NAME(find_some)(size_t rows, size_t count, size_t step, const float *x,
+                              uint32_t *has);
+void INK_SIMD_NAME(unfold)(const struct ink_unfold *form, const float *from, float *dw);
 void INK_SIMD_NAME(dense_one)(const struct ink_conv *conv, const float *x, const float *w,
                               const float *bias, bool is_relu, float *y);
 void INK_SIMD_NAME(transpose)(const struct ink_transpose *form, const float *from, float *to);

@@ -41,6 +41,59 @@ INK_SIMD_NAME(dense_weights)(const struct ink_dense *form, const float *x, const
     dense_weights(form, x, dy, soon, dw);
 }
 
+void
+INK_SIMD_NAME(find_some)(size_t rows, size_t count, size_t step, const float *x, uint32_t *has)
+{
+    const bits *from = (const bits *)x;
+    size_t whole = count / LANES * LANES;
+
+    for (; rows > 0; rows--, from += step, x += step) {
+        for (size_t i = 0; i < whole; i += LANES) {
+            float *at = (float *)(void *)(has + i);
+
+            __builtin_prefetch(x + i + count); /* rows are far apart, what comes next is behind */
+            store(at, (vec)((mask)load(at) | (mask)load(x + i)));
+        }
+        for (size_t i = whole; i < count; i++)
+            has[i] |= from[i];
+    }
+}
+
+/* A row's numbers of the two panels in their lanes. */
+ALWAYS_INLINE void
+unfold_row(const uint8_t lane[static INK_PANEL], const float *first, const float *second, float *to)
+{
+#if defined(__AVX512F__)
+    const __m512i at = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i_u *)lane));
+    const __mmask16 is_there = _mm512_cmplt_epi32_mask(at, _mm512_set1_epi32(INK_NO_LANE));
+
+    _mm512_storeu_ps(to, _mm512_maskz_permutex2var_ps(is_there, _mm512_loadu_ps(first), at,
+                                                      _mm512_loadu_ps(second)));
+#else
+    for (size_t l = 0; l < INK_PANEL; l++) {
+        const float *from = lane[l] < INK_PANEL ? first : second - INK_PANEL;
+
+        to[l] = lane[l] == INK_NO_LANE ? 0 : from[lane[l]];
+    }
+#endif
+}
+
+void
+INK_SIMD_NAME(unfold)(const struct ink_unfold *form, const float *from, float *dw)
+{
+    size_t i = 0;
+
+    for (size_t j = 0; j < form->rows; j++, from += INK_PANEL, i++) {
+        size_t row = form->row[j];
+
+        if (i < row)
+            memset(dw + i * INK_PANEL, 0, (row - i) * INK_PANEL * sizeof(*dw));
+        i = row;
+        unfold_row(form->lane, from, from + form->rows * INK_PANEL, dw + row * INK_PANEL);
+    }
+    memset(dw + i * INK_PANEL, 0, (form->inputs - i) * INK_PANEL * sizeof(*dw));
+}
+
 /* ---- turning ---- */
 
 /* A square of vectors: shuffling the halves into each other as often as a row can be halved turns

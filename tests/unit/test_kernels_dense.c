@@ -199,6 +199,69 @@ tables_agree(void **state)
     each_shape(check_tables);
 }
 
+/* A panel's gradient from two that zeros were left out of. */
+static void
+unfolding_agrees(void **state)
+{
+    const struct ink_kernels *all[INK_KERNELS_MAX], *reference;
+    float *from = noise(2 * 9 * INK_PANEL), want[20 * INK_PANEL], got[20 * INK_PANEL + 1];
+    uint16_t row[9] = {0, 1, 4, 5, 6, 9, 12, 17, 18};
+    size_t fast;
+
+    (void)state;
+    reference = tables(all, &fast);
+    for (size_t rows = 0; rows <= 9; rows++) {
+        uint8_t lane[INK_PANEL];
+        const struct ink_unfold form = {18 + rows / 9, rows, row, lane};
+
+        for (size_t l = 0; l < INK_PANEL; l++)
+            lane[l] = (uint8_t)ink_rng_below(&rng, INK_NO_LANE + 1);
+        reference->unfold(&form, from, want);
+        for (size_t l = 0; l < INK_PANEL && rows == 9; l++) /* the last row, by hand */
+            assert_true(want[18 * INK_PANEL + l] ==
+                        (lane[l] == INK_NO_LANE ? 0
+                                                : from[lane[l] / INK_PANEL * 9 * INK_PANEL +
+                                                       8 * INK_PANEL + lane[l] % INK_PANEL]));
+        for (size_t i = 0; i < fast; i++) {
+            memset(got, 1, sizeof(got));
+            all[i]->unfold(&form, from, got);
+            assert_memory_equal(got, want, form.inputs * INK_PANEL * sizeof(*got));
+            assert_memory_equal(got + form.inputs * INK_PANEL, "\1\1\1\1", sizeof(*got));
+        }
+    }
+    free(from);
+}
+
+static void
+what_is_not_zero_is_found(void **state)
+{
+    const struct ink_kernels *all[INK_KERNELS_MAX];
+    float *x = noise(5 * 60);
+    size_t fast;
+
+    (void)state;
+    (void)tables(all, &fast);
+    for (size_t i = 0; i < 5 * 60; i++)
+        if (i % 60 % 3 == 0 || ink_rng_below(&rng, 4) > 0)
+            x[i] = 0;
+    for (size_t t = 0; t <= fast; t++)
+        for (size_t count = 1; count < 60; count += 7) {
+            uint32_t has[61] = {0};
+
+            has[1] = has[count] = 1;
+            all[t]->find_some(5, count, 60, x, has);
+            for (size_t i = 0; i < count; i++) {
+                bool is_some = i == 1;
+
+                for (size_t n = 0; n < 5; n++)
+                    is_some |= x[n * 60 + i] != 0;
+                assert_int_equal(has[i] != 0, is_some);
+            }
+            assert_int_equal(has[count], 1);
+        }
+    free(x);
+}
+
 static void
 check_reference(struct ink_dense form)
 {
@@ -262,6 +325,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reference_is_a_convolution),
         cmocka_unit_test(tables_agree),
+        cmocka_unit_test(unfolding_agrees),
+        cmocka_unit_test(what_is_not_zero_is_found),
         cmocka_unit_test(bf16_is_float_but_for_rounding),
     };
 

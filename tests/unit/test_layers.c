@@ -34,6 +34,9 @@ static const struct {
 } nets[] = {
     {"dense", HEAD "f: flatten\nd: dense 12\nt: tanh\ne: dense 10 bias=no\n"},
     {"wide dense", HEAD "c: conv 3 2x2\nf: flatten\nd: dense 300\nt: tanh\ne: dense 10\n"},
+    {"dense with few inputs and outputs left",
+     HEAD "c: conv 40 2x2\nt: tanh\nn: dropout 0.7\nf: flatten\nd: dense 120\no: dropout 0.7\n"
+          "e: dense 10\n"},
     {"dense from the picture", "image: input 1x28x28\nf: flatten\nd: dense 20\nt: tanh\n"
                                "g: dense 5\nu: tanh\nh: dense 10 from=g\nk: dense 10 from=u\n"
                                "s: add from=h,k\n"},
