@@ -27,81 +27,78 @@ line_out(const vec m[static SIDE], vec out[static OUT])
     out[1] = m[1] - m[2] - m[3];
 }
 
-/* Which rows and columns of a tile's inputs exist: bits. */
-struct part {
-    unsigned rows, columns;
+/* A row of tiles, and which of its SIDE rows of inputs exist: bits. */
+struct row {
+    const struct ink_tiles *tiles;
+    unsigned exist;
+    const float *x; /* the first of them, whether that exists or not */
 };
 
 enum { WHOLE = (1 << SIDE) - 1 };
 
-/* Of SIDE numbers from `first` on, those that are 0..size - 1. */
-static unsigned
-existing(int first, int size)
-{
-    unsigned bits = 0;
-
-    for (int i = 0; i < SIDE; i++)
-        if (first + i >= 0 && first + i < size)
-            bits |= 1U << i;
-    return bits;
-}
-
-/* Not by a mask: where a page is missing that takes longer than all else. */
-ALWAYS_INLINE vec
-load_if(bool exists, const float *from)
-{
-    static const float zeros[LANES];
-
-    return load(exists ? from : zeros);
-}
-
-/* One tile, all channels; x is its first input, whether that exists or not. */
+/* Column `column` of the inputs, turned one way. */
 ALWAYS_INLINE void
-tile_in(const struct ink_tiles *tiles, const bool is_whole, struct part part, const float *x,
-        uint16_t *v)
+column_in(const struct row *row, const bool is_whole, int column, int channel, vec out[static SIDE])
 {
-    const ptrdiff_t pixel = tiles->channels, row = pixel * tiles->width;
+    const ptrdiff_t pixel = row->tiles->channels, step = pixel * row->tiles->width;
+    const float *from = row->x + column * pixel + channel;
+    bool exists = column >= 0 && column < row->tiles->width;
+    vec line[SIDE];
+
+#pragma GCC unroll 4
+    for (int i = 0; i < SIDE; i++) {
+        line[i] = (vec){0};
+        if (exists && (is_whole || row->exist >> i & 1))
+            line[i] = load(from + i * step);
+    }
+    line_in(line, out);
+}
+
+/* Its last two columns are the next tile's first two. */
+ALWAYS_INLINE void
+row_in(const struct row *row, const bool is_whole, uint16_t *v)
+{
+    const struct ink_tiles *tiles = row->tiles;
 
     for (int c = 0; c < tiles->channels; c += LANES) {
-        vec half[SIDE][SIDE], line[SIDE];
+        uint16_t *to = v + c;
+        vec half[SIDE][SIDE];
 
-#pragma GCC unroll 4
-        for (int j = 0; j < SIDE; j++) {
+        column_in(row, is_whole, -tiles->pad, c, half[2]);
+        column_in(row, is_whole, 1 - tiles->pad, c, half[3]);
+        for (int j = 0; j < tiles->out_width; j += OUT, to += tiles->channels) {
 #pragma GCC unroll 4
             for (int i = 0; i < SIDE; i++) {
-                const float *from = x + i * row + j * pixel + c;
-
-                line[i] =
-                    is_whole ? load(from) : load_if(part.rows >> i & part.columns >> j & 1, from);
+                half[0][i] = half[2][i];
+                half[1][i] = half[3][i];
             }
-            line_in(line, half[j]);
-        }
+            column_in(row, is_whole, j + 2 - tiles->pad, c, half[2]);
+            column_in(row, is_whole, j + 3 - tiles->pad, c, half[3]);
 #pragma GCC unroll 4
-        for (int i = 0; i < SIDE; i++) {
-            vec out[SIDE];
+            for (int i = 0; i < SIDE; i++) {
+                const vec line[SIDE] = {half[0][i], half[1][i], half[2][i], half[3][i]};
+                vec out[SIDE];
 
+                line_in(line, out);
 #pragma GCC unroll 4
-            for (int j = 0; j < SIDE; j++)
-                line[j] = half[j][i];
-            line_in(line, out);
-#pragma GCC unroll 4
-            for (int j = 0; j < SIDE; j++)
-                _mm256_storeu_si256((void *)(v + (size_t)(i * SIDE + j) * tiles->step + c),
-                                    (__m256i)_mm512_cvtneps_pbh(out[j]));
+                for (int k = 0; k < SIDE; k++)
+                    _mm256_storeu_si256((void *)(to + (size_t)(i * SIDE + k) * tiles->step),
+                                        (__m256i)_mm512_cvtneps_pbh(out[k]));
+            }
         }
     }
 }
 
 static void
-tile_in_whole(const struct ink_tiles *tiles, const float *x, uint16_t *v)
+row_in_whole(const struct row *row, uint16_t *v)
 {
-    tile_in(tiles, true, (struct part){0}, x, v);
+    row_in(row, true, v);
 }
 
 static void
-tile_in_part(const struct ink_tiles *tiles, struct part part, const float *x, uint16_t *v)
+row_in_part(const struct row *row, uint16_t *v)
 {
-    tile_in(tiles, false, part, x, v);
+    row_in(row, false, v);
 }
 
 void
@@ -109,17 +106,13 @@ ink_bf16_tiles_in(const struct ink_tiles *tiles, const float *x, uint16_t *v)
 {
     for (int i = tiles->first_row; i < tiles->last_row; i++) {
         int top = i * OUT - tiles->pad;
-        const float *from = x + (ptrdiff_t)top * tiles->width * tiles->channels;
-        struct part part = {.rows = existing(top, tiles->height)};
+        struct row row = {.tiles = tiles, .x = x + (ptrdiff_t)top * tiles->width * tiles->channels};
 
-        for (int left = -tiles->pad; left + tiles->pad < tiles->out_width; left += OUT) {
-            part.columns = existing(left, tiles->width);
-            if ((part.rows & part.columns) == WHOLE)
-                tile_in_whole(tiles, from + (ptrdiff_t)left * tiles->channels, v);
-            else
-                tile_in_part(tiles, part, from + (ptrdiff_t)left * tiles->channels, v);
-            v += tiles->channels;
-        }
+        for (int k = 0; k < SIDE; k++)
+            if (top + k >= 0 && top + k < tiles->height)
+                row.exist |= 1U << k;
+        (row.exist == WHOLE ? row_in_whole : row_in_part)(&row, v);
+        v += (tiles->out_width + 1) / OUT * tiles->channels;
     }
 }
 
