@@ -329,8 +329,8 @@ pair_inputs(const struct ink_run *run, const struct ink_plan_node *at, size_t n,
 }
 
 /* Picture n of the gradient of a node's output, among the zeros that its turned form reads, if they
- * are not there yet. */
-static void
+ * are not there yet; and as it is in float, if it goes back by tiles. */
+static const float *
 round_output(const struct ink_run *run, const struct ink_plan_node *at, size_t n, bool is_new,
              uint16_t *out)
 {
@@ -339,7 +339,7 @@ round_output(const struct ink_run *run, const struct ink_plan_node *at, size_t n
     size_t width = (size_t)at->out.width;
     struct ink_norm_back back;
 
-    if (!ink_norm_back(run, at, n, &back))
+    if (at->is_tiled_back || !ink_norm_back(run, at, n, &back)) /* what tiles read */
         back = (struct ink_norm_back){.norm = {.channels = channels},
                                       .dy = ink_norm_gradient(run, at, n)};
     if (is_new)
@@ -347,6 +347,7 @@ round_output(const struct ink_run *run, const struct ink_plan_node *at, size_t n
     out += (size_t)(to.top * to.width + to.left) * step;
     for (size_t i = 0; i < (size_t)at->out.height; i++, out += (size_t)to.width * step)
         round_gradient(run, &back, width, i * width * channels, out);
+    return back.dy;
 }
 
 /* The rounded gradients of pair `pair`, by panels; its second picture may be missing. */
@@ -393,9 +394,10 @@ back_group(const struct ink_run *run, const struct ink_plan_node *at, size_t fir
 
     for (size_t i = 0; i < group.count; i++) {
         uint16_t *rounded = group.rounded + i % 2 * group.rounded_size;
+        bool is_new = i < 2 && (first == 0 || is_one_of_two);
+        const float *dy = round_output(run, at, first + i, is_new, rounded);
 
-        round_output(run, at, first + i, i < 2 && (first == 0 || is_one_of_two), rounded);
-        if (dx)
+        if (dx && !ink_tiles_back(run, at, first + i, dy))
             back_input(run, at, rounded, dx + (first + i) * ink_shape_count(at->in));
         if (i % 2 > 0 || i + 1 == group.count)
             pair_outputs(run, at, &group, i / 2);
@@ -415,7 +417,7 @@ ink_bf16_run_conv_back(const struct ink_run *run, const struct ink_plan_node *at
     back_group(run, at, first, dx);
     if (at->twin >= 0)
         back_group(run, &run->plan->node[at->twin], first, dx);
-    for (size_t i = 0; i < group.count && dx; i++)
+    for (size_t i = 0; i < group.count && dx && !at->is_tiled_back; i++)
         ink_norm_wrote_back(run, at, first + i);
 }
 
@@ -470,8 +472,9 @@ ink_bf16_turn(const struct ink_bf16 *bf16, const struct ink_plan_node *at, bool 
     size_t count = ((size_t)at->conv.in_channels + INK_PANEL - 1) / INK_PANEL;
     const float *weights = block + at->weight_at;
 
-    pair_weights(bf16, &at->conv, weights, (uint16_t *)(turned + at->forward_at), part);
-    if (!is_back)
+    if (at->tiled_size == 0)
+        pair_weights(bf16, &at->conv, weights, (uint16_t *)(turned + at->forward_at), part);
+    if (!is_back || at->is_tiled_back)
         return;
     for (size_t panel = count * (size_t)part[0] / (size_t)part[1];
          panel < count * ((size_t)part[0] + 1) / (size_t)part[1]; panel++)

@@ -67,10 +67,10 @@ static void
 put_tiled(const struct ink_plan_node *at, const float *window, double scale, size_t out, size_t in,
           float *weights)
 {
-    double scaled[9];
+    float scaled[9];
 
     for (size_t i = 0; i < 9; i++)
-        scaled[i] = (double)window[i] * scale;
+        scaled[i] = (float)((double)window[i] * scale);
     ink_tiles_put_bf16(at, scaled, out, in, weights);
 }
 

@@ -135,7 +135,7 @@ void ink_tiles_pack(const struct ink_plan_node *at, float *block);
 /* In bf16, in answers: floats of all weights, 0 if tiles do not pay; and one input's window to one
  * output, put where these are. */
 size_t ink_tiles_bf16_size(const struct ink_plan_node *at);
-void ink_tiles_put_bf16(const struct ink_plan_node *at, const double window[static 9], size_t out,
+void ink_tiles_put_bf16(const struct ink_plan_node *at, const float window[static 9], size_t out,
                         size_t in, float *weights);
 /* What training has of them among the turned weights, part[0] of part[1]: behind the other turned
  * ones of that part. */

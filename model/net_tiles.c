@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * net_tiles: convolutions of 3x3 by tiles: in float of 4x4 outputs (simd_winograd.c), and in
- * answers in bf16 of 2x2 (simd_bf16_tiles.c).
+ * net_tiles: convolutions of 3x3 by tiles: in float of 4x4 outputs (simd_winograd.c), in bf16 of
+ * 2x2 (simd_bf16_tiles.c).
  *
  * In plans for answers their weights lie twice in the parameters, as the tiles
  * want them and in panels, for tables without tiles; in training those for the
@@ -127,15 +127,26 @@ pays(const struct way *way, double least_share)
            least_share * (double)(way->across * way->down) * way->side * way->side;
 }
 
+static bool
+pays_bf16(const struct way *way)
+{
+    return way->in.channels >= BF16_INS && pays(way, 0.75);
+}
+
+/* Floats that the weights take up. */
+static size_t
+bf16_size(const struct ink_plan_node *at)
+{
+    return (size_t)INK_BF16_TILES_NUMBERS * ink_channels_of(at->in) * ink_channels_of(at->out) / 2;
+}
+
 size_t
 ink_tiles_bf16_size(const struct ink_plan_node *at)
 {
     const struct way way = way_of(at, false);
 
     /* without padding blank margins are not computed, which saves as much */
-    if (!has_tiles(at) || at->node->pad == 0 || at->in.channels < BF16_INS || !pays(&way, 0.75))
-        return 0;
-    return way.numbers * ink_channels_of(at->in) * ink_channels_of(at->out) / 2;
+    return has_tiles(at) && at->node->pad > 0 && pays_bf16(&way) ? bf16_size(at) : 0;
 }
 
 bool
@@ -146,6 +157,32 @@ ink_tiles_are_few(const struct ink_plan_node *at)
     return at->tiled_size > 0 && way.across * way.down < FEWEST;
 }
 
+/* The next part of the turned weights for tiles in bf16, either way. */
+static size_t
+take_bf16(struct ink_plan *plan, const struct ink_plan_node *at, const struct way *way)
+{
+    plan_scratch(plan, way);
+    plan->turned_size += bf16_size(at);
+    return plan->turned_size - bf16_size(at);
+}
+
+static void
+plan_training_bf16(struct ink_plan *plan, struct ink_plan_node *at)
+{
+    const struct way way = way_of(at, false), back = way_of(at, true);
+
+    if (!has_tiles(at) || at->pooled >= 0)
+        return;
+    if (pays_bf16(&way)) {
+        at->tiled_size = bf16_size(at);
+        at->tiled_at = take_bf16(plan, at, &way);
+    }
+    at->is_tiled_back =
+        pays_bf16(&back) && back.pad >= 0 && plan->node[at->node->input[0]].needs_gradient;
+    if (at->is_tiled_back)
+        at->tiled_back_at = take_bf16(plan, at, &back);
+}
+
 void
 ink_plan_training_tiles(struct ink_plan *plan)
 {
@@ -153,6 +190,8 @@ ink_plan_training_tiles(struct ink_plan *plan)
         struct ink_plan_node *at = &plan->node[i];
         const struct way way = way_of(at, false), back = way_of(at, true);
 
+        if (at->is_bf16)
+            plan_training_bf16(plan, at);
         if (at->is_bf16 || !has_tiles(at))
             continue;
         if (pays(&way, 0.5)) {
@@ -226,32 +265,35 @@ ink_tiles_pack(const struct ink_plan_node *at, float *block)
                      block + at->tiled_at + i, all);
 }
 
-/* In bf16 four numbers a line, halves of sums. */
+/* In bf16 four numbers a line, halves of sums; as the kernel for training makes them, so that
+ * answers are those of training. */
 static void
-turn_line_bf16(const double *g, size_t step, double out[static INK_BF16_TILES_IN])
+turn_line_bf16(const float *g, size_t step, float out[static INK_BF16_TILES_IN])
 {
+    float ends = (g[0] + g[2 * step]) * 0.5F, middle = g[step] * 0.5F;
+
     out[0] = g[0];
-    out[1] = (g[0] + g[step] + g[2 * step]) / 2;
-    out[2] = (g[0] - g[step] + g[2 * step]) / 2;
+    out[1] = ends + middle;
+    out[2] = ends - middle;
     out[3] = g[2 * step];
 }
 
 void
-ink_tiles_put_bf16(const struct ink_plan_node *at, const double window[static 9], size_t out,
+ink_tiles_put_bf16(const struct ink_plan_node *at, const float window[static 9], size_t out,
                    size_t in, float *weights)
 {
     enum { IN = INK_BF16_TILES_IN };
     size_t ins = ink_channels_of(at->in), all = ins * ink_channels_of(at->out);
     uint16_t *to = (uint16_t *)weights + ((out / INK_PANEL * ins + in / 2 * 2) * INK_PANEL +
                                           out % INK_PANEL * 2 + in % 2);
-    double half[3][IN], line[IN];
+    float half[3][IN], line[IN];
 
     for (size_t j = 0; j < 3; j++)
         turn_line_bf16(window + j, 3, half[j]);
     for (size_t i = 0; i < IN; i++) {
         turn_line_bf16(&half[0][i], IN, line);
         for (size_t j = 0; j < IN; j++)
-            to[(i * IN + j) * all] = ink_bf16_of((float)line[j]);
+            to[(i * IN + j) * all] = ink_bf16_of(line[j]);
     }
 }
 
@@ -268,12 +310,67 @@ turn_panels(const struct ink_kernels *kernels, const float *weights, const size_
                                count * size);
 }
 
+/* Number t of a window of which the last row is the first, and the last column: the sums of all
+ * rows, and of every second less the other, are what they were. */
+static size_t
+flipped(size_t t)
+{
+    static const size_t other[INK_BF16_TILES_IN] = {3, 1, 2, 0};
+
+    return other[t / INK_BF16_TILES_IN] * INK_BF16_TILES_IN + other[t % INK_BF16_TILES_IN];
+}
+
+/* A panel's weights from 16 inputs, to forward[16][outs / 16][ins / 2][16][2], and to back[16]
+ * [ins / 16][outs / 2][16][2] from the other side; either may be NULL. */
+static void
+turn_block_bf16(const struct ink_bf16 *bf16, const struct ink_plan_node *at, const float *block,
+                const size_t from[static 2], uint16_t *const to[static 2])
+{
+    enum { SIZE = INK_PANEL * INK_PANEL };
+    size_t ins = ink_channels_of(at->in), outs = ink_channels_of(at->out);
+    size_t panel = from[0], in = from[1];
+    float u[INK_BF16_TILES_NUMBERS * SIZE];
+
+    bf16->tiles_weights(SIZE, block + at->weight_at + (panel * 9 * ins + in) * INK_PANEL,
+                        ins * INK_PANEL, u);
+    for (size_t t = 0; t < INK_BF16_TILES_NUMBERS; t++) {
+        const float *number = u + t * SIZE;
+
+        if (to[0])
+            bf16->pair_rows(INK_PANEL, INK_PANEL, number,
+                            to[0] + t * ins * outs + (panel * ins + in) * INK_PANEL);
+        if (to[1])
+            bf16->turn(INK_PANEL, number,
+                       to[1] + flipped(t) * ins * outs + in * outs + panel * SIZE);
+    }
+}
+
+static void
+turn_bf16(const struct ink_bf16 *bf16, const struct ink_plan_node *at, const float *block,
+          float *turned, const int part[static 2])
+{
+    size_t panels = ink_channels_of(at->out) / INK_PANEL, parts = (size_t)part[1];
+    uint16_t *const to[2] = {
+        at->tiled_size > 0 ? (uint16_t *)(turned + at->tiled_at) : NULL,
+        at->is_tiled_back ? (uint16_t *)(turned + at->tiled_back_at) : NULL,
+    };
+
+    for (size_t panel = panels * (size_t)part[0] / parts;
+         panel < panels * ((size_t)part[0] + 1) / parts && (to[0] || to[1]); panel++)
+        for (size_t in = 0; in < ink_channels_of(at->in); in += INK_PANEL)
+            turn_block_bf16(bf16, at, block, (const size_t[2]){panel, in}, to);
+}
+
 void
 ink_tiles_turn(const struct ink_kernels *kernels, const struct ink_plan_node *at,
                const float *block, float *turned, const int part[static 2])
 {
     size_t ins = ink_channels_of(at->in), outs = ink_channels_of(at->out);
 
+    if (at->is_bf16) {
+        turn_bf16(kernels->bf16, at, block, turned, part);
+        return;
+    }
     if (!kernels->products)
         return;
     if (at->tiled_size > 0)
@@ -339,10 +436,14 @@ static void
 write_back(const struct group *group, size_t n, size_t channel, const float *m)
 {
     const struct ink_plan_node *at = group->at;
-    float *dx = ink_run_gradient(group->run, at->node->input[0]) + n * ink_shape_count(at->in);
+    float *dx =
+        ink_run_gradient(group->run, at->node->input[0]) + n * ink_shape_count(at->in) + channel;
+    const float *start = at->adds[0] ? dx : NULL;
 
-    group->run->kernels->tiles_out(&group->form, m, NULL, at->adds[0] ? dx + channel : NULL,
-                                   dx + channel, NULL);
+    if (at->is_bf16)
+        group->run->kernels->bf16->tiles_out(&group->form, m, NULL, start, dx);
+    else
+        group->run->kernels->tiles_out(&group->form, m, NULL, start, dx, NULL);
 }
 
 /* The group's tiles times the weights to `count` outputs from `channel` on. */
@@ -448,7 +549,7 @@ ink_tiles_run(const struct ink_run *run, const struct ink_plan_node *at)
 bool
 ink_tiles_back(const struct ink_run *run, const struct ink_plan_node *at, size_t n, const float *dy)
 {
-    if (!at->is_tiled_back || !run->kernels->products)
+    if (!at->is_tiled_back || (!at->is_bf16 && !run->kernels->products))
         return false;
     run_picture(run, at, true, n, dy);
     return true;

@@ -95,6 +95,8 @@ struct ink_bf16 {
                       const float *start, float *y);
     void (*products)(const struct ink_products *form, const uint16_t *a, const uint16_t *b,
                      float *y);
+    /* u[16][count] from w[9], `step` floats apart: what v's numbers are to be multiplied with. */
+    void (*tiles_weights)(size_t count, const float *w, size_t step, float *u);
     /* dw[panels][KH][KW][I][16] (+)= the gradient from some pairs of pictures. */
     void (*conv_weights)(const struct ink_conv *conv, const struct ink_pairs *pairs, bool is_added,
                          float *dw);

@@ -346,6 +346,30 @@ tiles_out(const struct ink_tiles *tiles, const float *m, const float *bias, cons
         }
 }
 
+/* Of three weights, `step` apart, number i of a tile's line. */
+static double
+line_weight(const double *g, size_t step, size_t i)
+{
+    double middle = i == 2 ? -g[step] : g[step];
+
+    return i == 0 ? g[0] : i == 3 ? g[2 * step] : (g[0] + middle + g[2 * step]) / 2;
+}
+
+static void
+tiles_weights(size_t count, const float *w, size_t step, float *u)
+{
+    for (size_t n = 0; n < count * TILE_IN * TILE_IN; n++) {
+        size_t i = n / count / TILE_IN, j = n / count % TILE_IN;
+        double window[9], half[3];
+
+        for (size_t k = 0; k < 9; k++)
+            window[k] = (double)w[k * step + n % count];
+        for (size_t k = 0; k < 3; k++)
+            half[k] = line_weight(window + k, 3, i);
+        u[n] = (float)line_weight(half, 1, j);
+    }
+}
+
 extern const struct ink_bf16 ink_bf16_reference;
 const struct ink_bf16 ink_bf16_reference = {
     .round = round_numbers,
@@ -361,6 +385,7 @@ const struct ink_bf16 ink_bf16_reference = {
     .tiles_in = tiles_in,
     .tiles_out = tiles_out,
     .products = products,
+    .tiles_weights = tiles_weights,
     .conv_weights = conv_weights,
     .turn = turn,
     .dense = ink_reference_bf16_dense,

@@ -377,6 +377,7 @@ const struct ink_bf16 ink_bf16_avx512 = {
     .tiles_in = ink_bf16_tiles_in,
     .tiles_out = ink_bf16_tiles_out,
     .products = ink_bf16_products,
+    .tiles_weights = ink_bf16_tiles_weights,
     .conv_weights = ink_bf16_conv_weights,
     .turn = ink_bf16_turn_block,
     .dense = ink_bf16_dense,

@@ -301,3 +301,38 @@ ink_bf16_products(const struct ink_products *form, const uint16_t *a, const uint
                  y + i * form->y_step);
     }
 }
+
+/* ---- weights ---- */
+
+ALWAYS_INLINE void
+line_weights(vec first, vec second, vec third, vec out[static SIDE])
+{
+    const vec ends = (first + third) * 0.5F, middle = second * 0.5F;
+
+    out[0] = first;
+    out[1] = ends + middle;
+    out[2] = ends - middle;
+    out[3] = third;
+}
+
+void
+ink_bf16_tiles_weights(size_t count, const float *w, size_t step, float *u)
+{
+    for (size_t c = 0; c < count; c += LANES, w += LANES, u += LANES) {
+        vec half[3][SIDE];
+
+#pragma GCC unroll 3
+        for (size_t j = 0; j < 3; j++)
+            line_weights(load(w + j * step), load(w + (3 + j) * step), load(w + (6 + j) * step),
+                         half[j]);
+#pragma GCC unroll 4
+        for (size_t i = 0; i < SIDE; i++) {
+            vec out[SIDE];
+
+            line_weights(half[0][i], half[1][i], half[2][i], out);
+#pragma GCC unroll 4
+            for (size_t j = 0; j < SIDE; j++)
+                store(u + (i * SIDE + j) * count, out[j]);
+        }
+    }
+}

@@ -49,6 +49,15 @@ static const struct {
      HEAD "c: conv 16 3x3 pad=1\nt: tanh\nv: conv 4 3x3 from=t\nw: conv 4 3x3 from=t\n"
           "s: add from=v,w\nj: concat from=s,v\nf: flatten\ne: dense 10\n",
      0.02},
+    {"tiles",
+     HEAD "c: conv 32 3x3 pad=1\nt: tanh\nd: conv 48 3x3 pad=1\nu: tanh\n"
+          "g: conv 32 3x3 pad=1 bias=no\nf: flatten\ne: dense 10\n",
+     0.02},
+    {"tiles among norms",
+     HEAD "c: conv 32 3x3 pad=1 bias=no\nb: batchnorm\nd: conv 48 3x3 pad=1 bias=no\n"
+          "b2: batchnorm\ng: conv 32 3x3 pad=1 from=b2\nh: conv 32 3x3 pad=1 from=b2 bias=no\n"
+          "s: add from=g,h\nt: tanh\nf: flatten\ne: dense 10\n",
+     0.03},
     {"residual",
      HEAD
      "c: conv 16 3x3 pad=1 bias=no\nb: batchnorm\nr: tanh\nd: conv 32 3x3 stride=2 pad=1 bias=no\n"

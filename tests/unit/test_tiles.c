@@ -300,6 +300,31 @@ weights_are_turned_alike(void **state)
     free(want);
 }
 
+static void
+bf16_weights_are_turned_alike(void **state)
+{
+    enum { COUNT = 5 * INK_PANEL, STEP = COUNT + 7 };
+    const struct ink_kernels *all[INK_KERNELS_MAX], *reference;
+    float *w = noise((size_t)9 * STEP), *want = noise((size_t)INK_BF16_TILES_NUMBERS * COUNT);
+    size_t fast_count;
+
+    (void)state;
+    reference = tables(all, &fast_count);
+    reference->bf16->tiles_weights(COUNT, w, STEP, want);
+    for (size_t table = 0; table < fast_count; table++) {
+        float *got = noise((size_t)INK_BF16_TILES_NUMBERS * COUNT);
+
+        if (all[table]->bf16) {
+            all[table]->bf16->tiles_weights(COUNT, w, STEP, got);
+            assert_near(all[table]->name, "weights of tiles in bf16", got, want,
+                        (size_t)INK_BF16_TILES_NUMBERS * COUNT, (double)tolerance);
+        }
+        free(got);
+    }
+    free(w);
+    free(want);
+}
+
 /* Products of matrices whose rows are few, many, and not a tile's. */
 static void
 products_are_those_of_convolutions(void **state)
@@ -491,6 +516,7 @@ main(void)
         cmocka_unit_test(tiles_give_what_the_reference_does),
         cmocka_unit_test(training_is_that_of_the_reference),
         cmocka_unit_test(weights_are_turned_alike),
+        cmocka_unit_test(bf16_weights_are_turned_alike),
         cmocka_unit_test(products_are_those_of_convolutions),
         cmocka_unit_test(bf16_tiles_give_what_the_reference_does),
         cmocka_unit_test(bf16_tiles_are_rounded_alike),
