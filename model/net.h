@@ -252,6 +252,15 @@ void ink_net_backward(const struct ink_plan *plan, const struct ink_kernels *ker
                       const float *block, const float *turned, struct ink_workspace *workspace,
                       int count, float *out_gradient);
 
+/* The same in two steps: the nodes from the first dense layer on, with which all is there that the
+ * gradients of dense weights are made of; and those before it, which do not read these weights. */
+void ink_net_backward_dense(const struct ink_plan *plan, const struct ink_kernels *kernels,
+                            const float *block, const float *turned,
+                            struct ink_workspace *workspace, int count, float *out_gradient);
+void ink_net_backward_rest(const struct ink_plan *plan, const struct ink_kernels *kernels,
+                           const float *block, const float *turned, struct ink_workspace *workspace,
+                           int count, float *out_gradient);
+
 /* Softmax of 10 scores. */
 void ink_softmax(const float *scores, float *out_probabilities);
 

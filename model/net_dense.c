@@ -374,6 +374,22 @@ pack_inputs(const struct ink_dense_job *job, int index, const struct strip *stri
 
 /* ---- tiles ---- */
 
+/* The multiplications have time to fetch what the first panels' gradients will be used on. */
+enum { PANELS_SOON = 2, LINE = 64 };
+
+/* For a later one, ahead of it. */
+static void
+fetch_panel(const struct ink_dense_job *job, size_t from, size_t size)
+{
+    struct ink_soon soon = {0};
+
+    if (job->expect)
+        job->expect(job->self, from, size, &soon);
+    for (size_t k = 0; k < soon.count; k++)
+        for (size_t at = 0; at < soon.part[k].size; at += LINE)
+            __builtin_prefetch((const char *)soon.part[k].at + at);
+}
+
 /* The gradients of some panels' weights from the inputs of the strip's tile `tile`: made, and each
  * used. */
 static void
@@ -402,6 +418,8 @@ tile_gradients(const struct ink_dense_job *job, const struct ink_plan_node *at,
     else if (unfold.rows > 0)
         job->kernels->dense_weights(&form, strip->x + start, dy, &soon, strip->result);
     for (size_t p = 0; p < fold->panels; p++) {
+        if (p + 1 >= PANELS_SOON && p + 1 < fold->panels)
+            fetch_panel(job, from + (p + 1) * step, size);
         unfold.lane = fold->lane + p * INK_PANEL;
         if (!is_whole)
             job->kernels->unfold(&unfold, strip->result, strip->piece);

@@ -271,25 +271,62 @@ ink_run_backward(const struct ink_run *run, int index)
     }
 }
 
+/* The first dense layer, or behind the last node. */
+static int
+first_dense(const struct ink_plan *plan)
+{
+    int i = 0;
+
+    while (i < plan->node_count && plan->node[i].node->op != INK_OP_DENSE)
+        i++;
+    return i;
+}
+
+void
+ink_net_backward_dense(const struct ink_plan *plan, const struct ink_kernels *kernels,
+                       const float *block, const float *turned, struct ink_workspace *workspace,
+                       int count,
+                       float *out_gradient) /* NOLINT(readability-non-const-parameter): a run's */
+{
+    const struct ink_run run = {plan,
+                                kernels,
+                                block,
+                                turned,
+                                .workspace = workspace,
+                                .count = count,
+                                .gradient = out_gradient};
+
+    assert(plan->use == INK_USE_TRAIN && first_dense(plan) >= plan->head_end);
+    for (int i = plan->node_count - 1; i >= first_dense(plan) && !ink_run_is_cancelled(&run); i--)
+        ink_run_backward(&run, i);
+}
+
+void
+ink_net_backward_rest(const struct ink_plan *plan, const struct ink_kernels *kernels,
+                      const float *block, const float *turned, struct ink_workspace *workspace,
+                      int count,
+                      float *out_gradient) /* NOLINT(readability-non-const-parameter): a run's */
+{
+    const struct ink_run run = {plan,
+                                kernels,
+                                block,
+                                turned,
+                                .workspace = workspace,
+                                .count = count,
+                                .gradient = out_gradient};
+
+    for (int i = first_dense(plan) - 1; i >= plan->head_end && !ink_run_is_cancelled(&run); i--)
+        ink_run_backward(&run, i);
+    ink_run_head_back(&run);
+}
+
 void
 ink_net_backward(const struct ink_plan *plan, const struct ink_kernels *kernels, const float *block,
                  const float *turned, struct ink_workspace *workspace, int count,
-                 float *out_gradient) /* NOLINT(readability-non-const-parameter): a run's */
+                 float *out_gradient)
 {
-    const struct ink_run run = {
-        .plan = plan,
-        .kernels = kernels,
-        .block = block,
-        .turned = turned,
-        .workspace = workspace,
-        .count = count,
-        .gradient = out_gradient,
-    };
-
-    assert(plan->use == INK_USE_TRAIN);
-    for (int i = plan->node_count - 1; i >= plan->head_end && !ink_run_is_cancelled(&run); i--)
-        ink_run_backward(&run, i);
-    ink_run_head_back(&run);
+    ink_net_backward_dense(plan, kernels, block, turned, workspace, count, out_gradient);
+    ink_net_backward_rest(plan, kernels, block, turned, workspace, count, out_gradient);
 }
 
 void

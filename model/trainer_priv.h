@@ -108,7 +108,11 @@ INK_MUST_CHECK enum ink_status ink_trainer_update_create(struct ink_trainer *tra
                                                          struct ink_err *err);
 void ink_trainer_update_destroy(struct ink_trainer *trainer);
 
-/* On every thread of the pool, once all shares were passed backward: change the weights. */
+/* On every thread of the pool, once all shares were passed backward down to the first dense layer:
+ * change a part of the dense weights, or keep their gradient. */
+void ink_trainer_update_dense(struct ink_trainer *trainer, int thread);
+/* And once they were passed backward altogether, and all dense weights' parts are done: change the
+ * other weights. */
 void ink_trainer_update(struct ink_trainer *trainer, int thread);
 
 /*

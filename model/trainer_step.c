@@ -71,8 +71,42 @@ learn_share(struct ink_trainer *trainer, struct ink_share *share, size_t first)
         share->loss +=
             score_loss(trainer, scores, label, ink_net_gradient(plan, &share->workspace, last, n));
     }
-    ink_net_backward(plan, trainer->kernels, trainer->block, trainer->turned, &share->workspace,
-                     share->count, share->gradient);
+    ink_net_backward_dense(plan, trainer->kernels, trainer->block, trainer->turned,
+                           &share->workspace, share->count, share->gradient);
+}
+
+static void
+learn_rest(const struct ink_trainer *trainer, struct ink_share *share)
+{
+    if (share->count > 0)
+        ink_net_backward_rest(trainer->plan, trainer->kernels, trainer->block, trainer->turned,
+                              &share->workspace, share->count, share->gradient);
+}
+
+/*
+ * The step of many dense weights waits for memory, the way back through convolutions does not: so
+ * every other thread begins with the one, the others with the other. From there on a mini-batch is
+ * no longer given up, since weights have moved; with few of them that is not worth while.
+ */
+enum { MANY_DENSE_WEIGHTS = 1 << 22 };
+
+static bool
+has_many_dense_weights(const struct ink_trainer *trainer)
+{
+    return trainer->plan->parameter_size - trainer->plan->share_size >= MANY_DENSE_WEIGHTS;
+}
+
+static void
+step_in_turns(struct ink_trainer *trainer, struct ink_share *share, int thread)
+{
+    share->workspace.cancel = NULL;
+    if (thread % 2)
+        ink_trainer_update_dense(trainer, thread);
+    learn_rest(trainer, share);
+    if (thread % 2 == 0)
+        ink_trainer_update_dense(trainer, thread);
+    share->workspace.cancel = trainer->cancel;
+    ink_pool_barrier(trainer->pool);
 }
 
 /* What a mini-batch is divided in: pictures, or batch norm's groups, which are not divided. */
@@ -149,11 +183,14 @@ step_work(void *self, int thread)
     struct ink_trainer *trainer = self;
     struct ink_share *share = &trainer->share[thread];
     size_t first = take_share(trainer, share, thread);
+    bool is_in_turns = has_many_dense_weights(trainer);
 
     share->loss = 0;
     share->correct = 0;
     if (share->count > 0)
         learn_share(trainer, share, first);
+    if (!is_in_turns)
+        learn_rest(trainer, share);
     if (ink_trainer_is_cancelled(trainer))
         atomic_store(&trainer->is_dropped, true);
     ink_pool_barrier(trainer->pool);
@@ -162,8 +199,13 @@ step_work(void *self, int thread)
             sum_shares(trainer);
         ink_pool_barrier(trainer->pool);
     }
-    if (!atomic_load(&trainer->is_dropped))
-        ink_trainer_update(trainer, thread);
+    if (atomic_load(&trainer->is_dropped))
+        return;
+    if (is_in_turns)
+        step_in_turns(trainer, share, thread);
+    else
+        ink_trainer_update_dense(trainer, thread);
+    ink_trainer_update(trainer, thread);
 }
 
 enum ink_status

@@ -113,14 +113,11 @@ keep_piece(void *self, size_t from, size_t count, const float *gradient)
 
 /* ---- the pieces ---- */
 
-/* Sum the shares' gradients in their order; dense weights' come from net_dense. */
-static void
-make_pieces(struct update *update, int thread, ink_gradient_fn *use, ink_gradient_expect_fn *expect)
+void
+ink_trainer_update_dense(struct ink_trainer *trainer, int thread)
 {
-    struct ink_trainer *trainer = update->trainer;
-    size_t panel_count = trainer->plan->share_size / INK_PANEL;
-    size_t threads = (size_t)trainer->thread_count, number = (size_t)thread;
-    size_t end = panel_count * (number + 1) / threads * INK_PANEL;
+    bool is_kept = trainer->gradient != NULL;
+    struct update update = {.trainer = trainer};
     const struct ink_dense_job job = {
         .plan = trainer->plan,
         .kernels = trainer->kernels,
@@ -129,10 +126,25 @@ make_pieces(struct update *update, int thread, ink_gradient_fn *use, ink_gradien
         .part = thread,
         .parts = trainer->thread_count,
         .scratch = trainer->share[thread].scratch,
-        .use = use,
-        .expect = expect,
-        .self = update,
+        .use = is_kept ? keep_piece : step_piece,
+        .expect = is_kept ? NULL : expect_step,
+        .self = &update,
     };
+
+    if (!is_kept)
+        begin_update(&update, trainer, 1);
+    if (trainer->learner_count > 0)
+        ink_dense_gradients(&job);
+}
+
+/* Sum the shares' gradients in their order; dense weights are not among them. */
+static void
+make_pieces(struct update *update, int thread, ink_gradient_fn *use)
+{
+    struct ink_trainer *trainer = update->trainer;
+    size_t panel_count = trainer->plan->share_size / INK_PANEL;
+    size_t threads = (size_t)trainer->thread_count, number = (size_t)thread;
+    size_t end = panel_count * (number + 1) / threads * INK_PANEL;
 
     for (size_t from = panel_count * number / threads * INK_PANEL, size; from < end; from += size) {
         float *sum = trainer->share[0].gradient + from;
@@ -142,7 +154,6 @@ make_pieces(struct update *update, int thread, ink_gradient_fn *use, ink_gradien
             trainer->kernels->add(size, trainer->share[t].gradient + from, sum);
         use(update, from, size, sum);
     }
-    ink_dense_gradients(&job);
 }
 
 /* What the whole gradient is to be multiplied with. The same on every thread, whatever their
@@ -173,7 +184,7 @@ step_in_two_passes(struct ink_trainer *trainer, int thread)
     struct update update = {.trainer = trainer};
 
     if (trainer->learner_count > 0)
-        make_pieces(&update, thread, keep_piece, NULL);
+        make_pieces(&update, thread, keep_piece);
     else if (thread == 0) /* more processes than pictures */
         memset(trainer->gradient, 0, trainer->plan->parameter_size * sizeof(*trainer->gradient));
     ink_pool_barrier(trainer->pool);
@@ -220,7 +231,7 @@ ink_trainer_update(struct ink_trainer *trainer, int thread)
         step_in_two_passes(trainer, thread);
     } else {
         begin_update(&update, trainer, 1);
-        make_pieces(&update, thread, step_piece, expect_step);
+        make_pieces(&update, thread, step_piece);
     }
     if (thread == 0)
         move_statistics(trainer);

@@ -97,7 +97,7 @@ tile_body(const int rows, const int panels, const enum kind kind, const struct t
         vec column[4];
 
         __builtin_prefetch(soon);
-        if (kind == BACK)
+        if (kind != FORWARD)
             __builtin_prefetch(soon + LINE);
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++) {
