@@ -167,6 +167,35 @@ threads_do_not_change_groups(void **state)
     ink_snapshot_unref(alone);
 }
 
+/* With many dense weights threads take turns; nothing but rounding tells, and not whether the
+ * gradient is kept first. */
+static void
+turns_do_not_show(void **state)
+{
+    static const char text[] = "image: input 1x28x28\nc: conv 2 3x3\nr: relu\nf: flatten\n"
+                               "d: dense 3120\ns: relu\ne: dense 10\n";
+    INK_CLEANUP(ink_dataset_unrefp) struct ink_dataset *train = columns(24, 1);
+    INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *start = fresh(text);
+    const struct ink_snapshot *by_threads[3], *kept;
+    struct ink_train_options options = quick();
+
+    (void)state;
+    options.optimizer = INK_SGD;
+    options.batch_size = 8;
+    options.epochs = 1;
+    for (int i = 0; i < 3; i++) {
+        options.threads = 1 + i;
+        by_threads[i] = trained(start, train, &options);
+        assert_nearly_same(by_threads[0], by_threads[i], 1e-5);
+    }
+    options.clip = 1e6;
+    kept = trained(start, train, &options);
+    assert_true(is_same(kept, by_threads[2]));
+    ink_snapshot_unref(kept);
+    for (int i = 0; i < 3; i++)
+        ink_snapshot_unref(by_threads[i]);
+}
+
 static void
 groups_are_even(void **state)
 {
@@ -540,6 +569,7 @@ main(void)
         cmocka_unit_test(same_seed_same_weights),
         cmocka_unit_test(threads_change_rounding_only),
         cmocka_unit_test(threads_do_not_change_groups),
+        cmocka_unit_test(turns_do_not_show),
         cmocka_unit_test(groups_are_even),
         cmocka_unit_test(clipping_is_exact),
         cmocka_unit_test(clipping_clips),
