@@ -171,14 +171,14 @@ plan_training_bf16(struct ink_plan *plan, struct ink_plan_node *at)
 {
     const struct way way = way_of(at, false), back = way_of(at, true);
 
-    if (!has_tiles(at) || at->pooled >= 0)
+    if (!has_tiles(at))
         return;
-    if (pays_bf16(&way)) {
+    if (at->pooled < 0 ? pays_bf16(&way) : ink_tiles_bf16_size(at) > 0) {
         at->tiled_size = bf16_size(at);
         at->tiled_at = take_bf16(plan, at, &way);
     }
-    at->is_tiled_back =
-        pays_bf16(&back) && back.pad >= 0 && plan->node[at->node->input[0]].needs_gradient;
+    at->is_tiled_back = pays_bf16(&back) && at->pooled < 0 && back.pad >= 0 &&
+                        plan->node[at->node->input[0]].needs_gradient;
     if (at->is_tiled_back)
         at->tiled_back_at = take_bf16(plan, at, &back);
 }
@@ -423,13 +423,12 @@ write_forward(const struct group *group, size_t n, size_t channel, const float *
     float *y = ink_run_value(run, (int)(at - run->plan->node)) + from;
     uint8_t *place = NULL;
 
-    if (at->is_bf16) {
-        run->kernels->bf16->tiles_out(&group->form, m, bias, start, y);
-        return;
-    }
     if (at->pooled >= 0 && run->plan->use == INK_USE_TRAIN)
         place = ink_run_places(run, at) + from;
-    run->kernels->tiles_out(&group->form, m, bias, start, y, place);
+    if (at->is_bf16)
+        run->kernels->bf16->tiles_out(&group->form, m, bias, start, y, place);
+    else
+        run->kernels->tiles_out(&group->form, m, bias, start, y, place);
 }
 
 static void
@@ -441,7 +440,7 @@ write_back(const struct group *group, size_t n, size_t channel, const float *m)
     const float *start = at->adds[0] ? dx : NULL;
 
     if (at->is_bf16)
-        group->run->kernels->bf16->tiles_out(&group->form, m, NULL, start, dx);
+        group->run->kernels->bf16->tiles_out(&group->form, m, NULL, start, dx, NULL);
     else
         group->run->kernels->tiles_out(&group->form, m, NULL, start, dx, NULL);
 }

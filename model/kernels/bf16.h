@@ -88,11 +88,11 @@ struct ink_bf16 {
     void (*conv_pooled_spans)(const struct ink_conv *conv, const struct ink_span *spans,
                               const uint16_t *x, const uint16_t *w, const float *bias, bool is_relu,
                               float *y, uint8_t *place);
-    /* As ink_kernels' of the same names, for answers: v[16][tiles][channels]; b of the products
+    /* As ink_kernels' of the same names: v[16][tiles][channels]; b of the products
      * [panels][ins / 2][16][2]. */
     void (*tiles_in)(const struct ink_tiles *tiles, const float *x, uint16_t *v);
     void (*tiles_out)(const struct ink_tiles *tiles, const float *m, const float *bias,
-                      const float *start, float *y);
+                      const float *start, float *y, uint8_t *place);
     void (*products)(const struct ink_products *form, const uint16_t *a, const uint16_t *b,
                      float *y);
     /* u[16][count] from w[9], `step` floats apart: what v's numbers are to be multiplied with. */

@@ -323,7 +323,7 @@ output_of(const struct ink_tiles *tiles, const float *m, int i, int j)
 
 static void
 tiles_out(const struct ink_tiles *tiles, const float *m, const float *bias, const float *start,
-          float *y)
+          float *y, uint8_t *place)
 {
     int across = (tiles->out_width + TILE_OUT - 1) / TILE_OUT, side = tiles->is_pooled ? 2 : 1;
     int height = tiles->out_height / side, width = tiles->out_width / side;
@@ -336,13 +336,20 @@ tiles_out(const struct ink_tiles *tiles, const float *m, const float *bias, cons
                 (row * side / TILE_OUT - tiles->first_row) * across + column * side / TILE_OUT;
             ptrdiff_t at = (row * width + column) * tiles->y_pixel + c;
             double best = -INFINITY;
+            int winner = 0;
 
-            for (int k = 0; k < side * side; k++)
-                best = fmax(best, output_of(tiles, m + tile * tiles->channels + c,
-                                            (row * side + k / side) % TILE_OUT,
-                                            (column * side + k % side) % TILE_OUT));
+            for (int k = 0; k < side * side; k++) {
+                double next = output_of(tiles, m + tile * tiles->channels + c,
+                                        (row * side + k / side) % TILE_OUT,
+                                        (column * side + k % side) % TILE_OUT);
+
+                winner = next > best ? k : winner;
+                best = next > best ? next : best;
+            }
             best += start ? (double)start[at] : bias ? (double)bias[c] : 0;
             y[at] = (float)(tiles->is_relu && best < 0 ? 0 : best);
+            if (place)
+                place[at] = (uint8_t)(tiles->is_relu && !(best > 0) ? INK_POOLED_DEAD : winner);
         }
 }
 

@@ -68,7 +68,7 @@ void ink_bf16_dense_weights(const struct ink_dense *form, const uint16_t *x, con
                             const struct ink_soon *soon, float *dw);
 void ink_bf16_tiles_in(const struct ink_tiles *tiles, const float *x, uint16_t *v);
 void ink_bf16_tiles_out(const struct ink_tiles *tiles, const float *m, const float *bias,
-                        const float *start, float *y);
+                        const float *start, float *y, uint8_t *place);
 void ink_bf16_tiles_weights(size_t count, const float *w, size_t step, float *u);
 void ink_bf16_products(const struct ink_products *form, const uint16_t *a, const uint16_t *b,
                        float *y);

@@ -172,7 +172,8 @@ tile_out(const struct ink_tiles *tiles, const float *m, const float *bias, const
 
 /* The largest of a whole tile. */
 static void
-tile_out_pooled(const struct ink_tiles *tiles, const float *m, const float *bias, float *y)
+tile_out_pooled(const struct ink_tiles *tiles, const float *m, const float *bias, float *y,
+                uint8_t *place)
 {
     for (int c = 0; c < tiles->channels; c += LANES) {
         vec out[OUT][OUT], shift = bias ? load(bias + c) : (vec){0};
@@ -180,13 +181,13 @@ tile_out_pooled(const struct ink_tiles *tiles, const float *m, const float *bias
         sum_tile(tiles, m + c, out);
         store_window((const vec[4]){out[0][0] + shift, out[0][1] + shift, out[1][0] + shift,
                                     out[1][1] + shift},
-                     tiles->is_relu, y + c, NULL);
+                     tiles->is_relu, y + c, place ? place + c : NULL);
     }
 }
 
 void
 ink_bf16_tiles_out(const struct ink_tiles *tiles, const float *m, const float *bias,
-                   const float *start, float *y)
+                   const float *start, float *y, uint8_t *place)
 {
     int side = tiles->is_pooled ? 1 : OUT;
     ptrdiff_t row = tiles->is_pooled ? tiles->out_width / OUT : tiles->out_width;
@@ -200,7 +201,7 @@ ink_bf16_tiles_out(const struct ink_tiles *tiles, const float *m, const float *b
             if (!tiles->is_pooled)
                 tile_out(tiles, m, bias, start ? start + to : NULL, y + to, size);
             else if (size.height == OUT && size.width == OUT)
-                tile_out_pooled(tiles, m, bias, y + to);
+                tile_out_pooled(tiles, m, bias, y + to, place ? place + to : NULL);
         }
 }
 

@@ -509,6 +509,50 @@ bf16_tiles_are_rounded_alike(void **state)
         }
 }
 
+/* With whole numbers every sum is exact, so that the same one wins; ties are won by the first. */
+static void
+bf16_winners_are_alike(void **state)
+{
+    static const struct ink_tiles shapes[] = {
+        {.channels = 16, .out_height = 5, .out_width = 7, .y_pixel = 48, .is_relu = true},
+        {.channels = 48, .out_height = 6, .out_width = 4, .y_pixel = 48},
+        {.channels = 32, .out_height = 2, .out_width = 9, .y_pixel = 32, .is_relu = true},
+    };
+    const struct ink_kernels *all[INK_KERNELS_MAX], *reference;
+    size_t fast_count;
+
+    (void)state;
+    reference = tables(all, &fast_count);
+    for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++)
+        for (size_t table = 0; table < fast_count && all[table]->bf16; table++) {
+            struct ink_tiles form = shapes[i];
+            int across = (form.out_width + 1) / 2;
+            size_t outs = (size_t)(form.out_height / 2 * (form.out_width / 2) * form.y_pixel);
+            float *m, *bias = noise((size_t)form.channels), *want = noise(outs), *got;
+            uint8_t *places = calloc(2, outs);
+
+            assert_non_null(places);
+            form.is_pooled = true;
+            form.last_row = (form.out_height + 1) / 2;
+            form.step = (size_t)(form.last_row * across * form.channels) + 5;
+            m = noise(INK_BF16_TILES_NUMBERS * form.step);
+            for (size_t j = 0; j < INK_BF16_TILES_NUMBERS * form.step; j++)
+                m[j] = roundf(m[j] * 2);
+            for (int j = 0; j < form.channels; j++)
+                bias[j] = roundf(bias[j] * 4);
+            got = copy_of(want, outs);
+            reference->bf16->tiles_out(&form, m, bias, NULL, want, places);
+            all[table]->bf16->tiles_out(&form, m, bias, NULL, got, places + outs);
+            assert_memory_equal(got, want, outs * sizeof(*got));
+            assert_memory_equal(places, places + outs, outs);
+            free(m);
+            free(bias);
+            free(want);
+            free(got);
+            free(places);
+        }
+}
+
 int
 main(void)
 {
@@ -520,6 +564,7 @@ main(void)
         cmocka_unit_test(products_are_those_of_convolutions),
         cmocka_unit_test(bf16_tiles_give_what_the_reference_does),
         cmocka_unit_test(bf16_tiles_are_rounded_alike),
+        cmocka_unit_test(bf16_winners_are_alike),
     };
 
     ink_rng_init(&rng, 11, 0);
