@@ -19,7 +19,7 @@ HIDDEN = 'GET /status HTTP/1.1\r\nHost: @\r\n\r\n'  # must never be answered
 
 class Smuggling(ServerCase):
     def refuse(self, data, *allowed):
-        heard = self.raw(data, close=True)
+        heard = self.raw(data)  # the server closes; who stops sending within a body may get no reply
         self.assertTrue(heard.startswith(b'HTTP/1.1 '), (data, heard))
         self.assertIn(int(heard.split()[1]), allowed or (400,), (data, heard))
         self.assertNotIn(b'"layers"', heard, data)  # of the hidden request
