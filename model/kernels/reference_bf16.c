@@ -335,7 +335,7 @@ tiles_out(const struct ink_tiles *tiles, const float *m, const float *bias, cons
             int tile =
                 (row * side / TILE_OUT - tiles->first_row) * across + column * side / TILE_OUT;
             ptrdiff_t at = (row * width + column) * tiles->y_pixel + c;
-            double best = -INFINITY;
+            double best = (double)-INFINITY;
             int winner = 0;
 
             for (int k = 0; k < side * side; k++) {
