@@ -91,6 +91,9 @@ turn_gradients(const struct ink_run *run, const struct ink_plan_node *at, const 
     }
 }
 
+/* With fewer outputs it takes longer to leave gradients out than it saves. */
+enum { CUT_OUTPUTS_MIN = 256 };
+
 /* Whether a relu lets no gradient through to what node `index` has as zero. */
 static bool
 is_cut_at_zero(const struct ink_plan *plan, int index)
@@ -112,7 +115,8 @@ backward_inputs(const struct ink_run *run, const struct ink_plan_node *at, size_
 {
     const struct ink_dense form = form_of(at, (size_t)run->count);
     int input = at->node->input[0];
-    const float *x = is_cut_at_zero(run->plan, input) ? ink_run_value(run, input) + first : NULL;
+    bool is_cut = at->out.channels >= CUT_OUTPUTS_MIN && is_cut_at_zero(run->plan, input);
+    const float *x = is_cut ? ink_run_value(run, input) + first : NULL;
 
     if (at->is_bf16)
         run->kernels->bf16->dense_back(&form, count,

@@ -196,7 +196,10 @@ panel_count(size_t numbers)
 
 /* ---- forward ---- */
 
-enum { GATHERED_MAX = 64 }; /* pictures whose numbers are gathered at once */
+enum {
+    GATHERED_MAX = 64, /* pictures whose numbers are gathered at once */
+    OUTPUTS_MIN = 256  /* with fewer it takes longer to leave inputs out than it saves */
+};
 
 /* Of a tile's pictures, and some inputs: those that one of them has. */
 struct some_inputs {
@@ -239,9 +242,26 @@ gather_some(const bits *x, size_t step, size_t inputs, struct some_inputs *some)
         some->at[found] = some->at[found - 1];
 }
 
+/* The same with all inputs. */
+static void
+gather_all(const bits *x, size_t step, size_t inputs, struct some_inputs *some)
+{
+    some->steps = (inputs + UNIT - 1) / UNIT;
+    for (size_t i = 0; i < some->steps * UNIT; i++)
+        some->at[i] = (uint16_t)(smaller(i, inputs - 1) * ROW);
+    for (int p = 0; p < some->rows; p++) {
+        bits *to = (bits *)(some->x + p * A_ROW);
+
+        memcpy(to, x + (size_t)p * step, inputs * sizeof(*x));
+        for (size_t i = inputs; i < some->steps * UNIT; i++)
+            to[i] = 0;
+    }
+}
+
 /* Up to GATHERED_MAX pictures, in tiles for so many panels. */
 static void
-gather(const bits *x, size_t step, size_t pictures, size_t inputs, int panels, struct gathered *out)
+gather(const bits *x, size_t step, size_t pictures, size_t inputs, int panels, bool is_some,
+       struct gathered *out)
 {
     float *to = out->x;
 
@@ -251,7 +271,7 @@ gather(const bits *x, size_t step, size_t pictures, size_t inputs, int panels, s
 
         some->rows = part_of((int)(pictures - n), rows_of(panels));
         some->x = to;
-        gather_some(x + n * step, step, inputs, some);
+        (is_some ? gather_some : gather_all)(x + n * step, step, inputs, some);
         to += some->rows * A_ROW;
         n += (size_t)some->rows;
     }
@@ -326,7 +346,8 @@ dense_forward(const struct ink_dense *form, const float *x, const float *w, cons
         tile.is_relu = is_relu && from + inputs == form->inputs;
         for (size_t n = 0, pictures; n < form->pictures; n += pictures) {
             pictures = smaller(GATHERED_MAX, form->pictures - n);
-            gather((const bits *)x + n * step + from, step, pictures, inputs, panels, &some);
+            gather((const bits *)x + n * step + from, step, pictures, inputs, panels,
+                   outputs >= OUTPUTS_MIN, &some);
             for (size_t o = 0, next; o < outputs; o = next) {
                 const float *at = w + o / INK_PANEL * panel + from * ROW, *soon;
 
