@@ -214,7 +214,7 @@ class Numbers(Program):
         pretrained = os.path.join(ROOT, 'model/pretrained')
         self.assertLessEqual(os.path.getsize(os.path.join(pretrained, 'inkling.safetensors')), 3000000)
         with open(os.path.join(pretrained, 'inkling.log'), encoding='utf-8') as log:
-            self.assertIn(' --data mnist,mnist,mnist,strokes --validation none ', log.readline())
+            self.assertIn(' --data mnist,mnist,mnist,mnist,mnist,mnist,mnist,strokes --validation none ', log.readline())
 
     def test_compute(self):
         """INKLING_CPU: the words that this processor knows; another one is refused, not ignored."""
