@@ -353,13 +353,14 @@ tiles_out(const struct ink_tiles *tiles, const float *m, const float *bias, cons
         }
 }
 
-/* Of three weights, `step` apart, number i of a tile's line. */
-static double
-line_weight(const double *g, size_t step, size_t i)
+/* Of three weights, `step` apart, number i of a tile's line. In float, as weights for answers are
+ * made (model/net_tiles.c): the next rounding, to bf16, is to be theirs. */
+static float
+line_weight(const float *g, size_t step, size_t i)
 {
-    double middle = i == 2 ? -g[step] : g[step];
+    float ends = (g[0] + g[2 * step]) * 0.5F, middle = g[step] * 0.5F;
 
-    return i == 0 ? g[0] : i == 3 ? g[2 * step] : (g[0] + middle + g[2 * step]) / 2;
+    return i == 0 ? g[0] : i == 3 ? g[2 * step] : i == 1 ? ends + middle : ends - middle;
 }
 
 static void
@@ -367,13 +368,13 @@ tiles_weights(size_t count, const float *w, size_t step, float *u)
 {
     for (size_t n = 0; n < count * TILE_IN * TILE_IN; n++) {
         size_t i = n / count / TILE_IN, j = n / count % TILE_IN;
-        double window[9], half[3];
+        float window[9], half[3];
 
         for (size_t k = 0; k < 9; k++)
-            window[k] = (double)w[k * step + n % count];
+            window[k] = w[k * step + n % count];
         for (size_t k = 0; k < 3; k++)
             half[k] = line_weight(window + k, 3, i);
-        u[n] = (float)line_weight(half, 1, j);
+        u[n] = line_weight(half, 1, j);
     }
 }
 
