@@ -71,30 +71,24 @@ has_weights(enum ink_op op)
     return op == INK_OP_CONV || op == INK_OP_DENSE;
 }
 
-static int
-user_count(const struct ink_plan *plan, int index)
+int
+ink_plan_readers(const struct ink_plan *plan, int index, int *out, int most)
 {
     int count = 0;
 
-    for (int i = 0; i < plan->node_count; i++)
+    for (int i = index + 1; i < plan->node_count; i++)
         for (int j = 0; j < plan->node[i].node->input_count; j++)
-            count += plan->node[i].node->input[j] == index;
+            if (plan->node[i].node->input[j] == index && count++ < most)
+                out[count - 1] = i;
     return count;
 }
 
-/* The node that alone reads node `index`, or -1. */
-static int
-only_user(const struct ink_plan *plan, int index)
+int
+ink_plan_reader(const struct ink_plan *plan, int index)
 {
-    int user = -1;
+    int reader;
 
-    if (user_count(plan, index) != 1)
-        return -1;
-    for (int i = index + 1; i < plan->node_count; i++)
-        for (int j = 0; j < plan->node[i].node->input_count; j++)
-            if (plan->node[i].node->input[j] == index)
-                user = i;
-    return user;
+    return ink_plan_readers(plan, index, &reader, 1) == 1 ? reader : -1;
 }
 
 /* ---- geometry ---- */
@@ -199,19 +193,13 @@ may_overwrite(const struct ink_plan *plan, const struct ink_plan_node *at)
     const struct ink_plan_node *in = &plan->node[at->node->input[0]];
     enum ink_op op = at->node->op;
 
-    if (plan->use == INK_USE_LOOK || in->is_shared || user_count(plan, at->node->input[0]) != 1)
+    if (plan->use == INK_USE_LOOK || in->is_shared || ink_plan_reader(plan, at->node->input[0]) < 0)
         return false;
     if (plan->use == INK_USE_ANSWER)
         return is_activation(op) || op == INK_OP_BATCHNORM;
     if (op == INK_OP_RELU || op == INK_OP_LEAKYRELU || op == INK_OP_DROPOUT)
         return !in->is_value_kept; /* these keep a sign, or make it zero with the gradient */
     return is_activation(op) && !in->is_value_kept && !in->is_sign_kept;
-}
-
-static bool
-is_op(const struct ink_plan *plan, int index, enum ink_op op)
-{
-    return index >= 0 && plan->node[index].node->op == op;
 }
 
 /*
@@ -229,18 +217,19 @@ plan_pooled(struct ink_plan *plan, int index)
 
     if (plan->use == INK_USE_LOOK || conv->node->op != INK_OP_CONV || conv->node->stride != 1)
         return;
-    pool = only_user(plan, index);
-    if (conv->normed >= 0 || (plan->use == INK_USE_ANSWER && is_op(plan, pool, INK_OP_BATCHNORM)))
-        pool = only_user(plan, pool); /* it will be folded */
-    has_relu = is_op(plan, pool, INK_OP_RELU);
+    pool = ink_plan_reader(plan, index);
+    if (conv->normed >= 0 ||
+        (plan->use == INK_USE_ANSWER && ink_plan_is(plan, pool, INK_OP_BATCHNORM)))
+        pool = ink_plan_reader(plan, pool); /* it will be folded */
+    has_relu = ink_plan_is(plan, pool, INK_OP_RELU);
     if (has_relu)
-        pool = only_user(plan, pool);
-    if (!is_op(plan, pool, INK_OP_MAXPOOL) || plan->node[pool].pool.kernel_height != 2 ||
+        pool = ink_plan_reader(plan, pool);
+    if (!ink_plan_is(plan, pool, INK_OP_MAXPOOL) || plan->node[pool].pool.kernel_height != 2 ||
         plan->node[pool].pool.kernel_width != 2 || plan->node[pool].pool.stride != 2)
         return;
     last = pool;
-    if (!has_relu && is_op(plan, only_user(plan, pool), INK_OP_RELU))
-        last = only_user(plan, pool);
+    if (!has_relu && ink_plan_is(plan, ink_plan_reader(plan, pool), INK_OP_RELU))
+        last = ink_plan_reader(plan, pool);
     conv->pooled = pool;
     conv->has_relu = has_relu || last != pool;
     conv->kept = plan->node[pool].out;
@@ -292,7 +281,7 @@ plan_sharing(struct ink_plan *plan, int index)
     struct ink_plan_node *at = &plan->node[index];
     struct ink_plan_node *in = &plan->node[at->node->input[0]];
     enum ink_op op = at->node->op;
-    bool is_only = user_count(plan, at->node->input[0]) == 1;
+    bool is_only = ink_plan_reader(plan, at->node->input[0]) >= 0;
 
     if (plan->use != INK_USE_TRAIN)
         at->is_alias = op == INK_OP_DROPOUT;

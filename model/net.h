@@ -241,6 +241,14 @@ void ink_net_forward(const struct ink_plan *plan, const struct ink_kernels *kern
                      const float *block, const float *turned, struct ink_workspace *workspace,
                      int count);
 
+/* The nodes from the first dense layer on, with which all is there that the gradients of dense
+ * weights are made of; and those before it, afterwards, which do not read these weights. */
+enum ink_net_back {
+    INK_NET_BACK_DENSE = 1,
+    INK_NET_BACK_REST = 2,
+    INK_NET_BACK_ALL = INK_NET_BACK_DENSE | INK_NET_BACK_REST
+};
+
 /*
  * From the scores' gradient (in ink_net_gradient of the last node) to those of
  * all parameters but dense weights. INK_USE_TRAIN only, after forward of the
@@ -250,16 +258,7 @@ void ink_net_forward(const struct ink_plan *plan, const struct ink_kernels *kern
  */
 void ink_net_backward(const struct ink_plan *plan, const struct ink_kernels *kernels,
                       const float *block, const float *turned, struct ink_workspace *workspace,
-                      int count, float *out_gradient);
-
-/* The same in two steps: the nodes from the first dense layer on, with which all is there that the
- * gradients of dense weights are made of; and those before it, which do not read these weights. */
-void ink_net_backward_dense(const struct ink_plan *plan, const struct ink_kernels *kernels,
-                            const float *block, const float *turned,
-                            struct ink_workspace *workspace, int count, float *out_gradient);
-void ink_net_backward_rest(const struct ink_plan *plan, const struct ink_kernels *kernels,
-                           const float *block, const float *turned, struct ink_workspace *workspace,
-                           int count, float *out_gradient);
+                      int count, enum ink_net_back part, float *out_gradient);
 
 /* Softmax of 10 scores. */
 void ink_softmax(const float *scores, float *out_probabilities);

@@ -91,9 +91,6 @@ turn_gradients(const struct ink_run *run, const struct ink_plan_node *at, const 
     }
 }
 
-/* With fewer outputs it takes longer to leave gradients out than it saves. */
-enum { CUT_OUTPUTS_MIN = 256 };
-
 /* Whether a relu lets no gradient through to what node `index` has as zero. */
 static bool
 is_cut_at_zero(const struct ink_plan *plan, int index)
@@ -115,8 +112,7 @@ backward_inputs(const struct ink_run *run, const struct ink_plan_node *at, size_
 {
     const struct ink_dense form = form_of(at, (size_t)run->count);
     int input = at->node->input[0];
-    bool is_cut = at->out.channels >= CUT_OUTPUTS_MIN && is_cut_at_zero(run->plan, input);
-    const float *x = is_cut ? ink_run_value(run, input) + first : NULL;
+    const float *x = is_cut_at_zero(run->plan, input) ? ink_run_value(run, input) + first : NULL;
 
     if (at->is_bf16)
         run->kernels->bf16->dense_back(&form, count,
@@ -154,7 +150,7 @@ ink_run_dense_back(const struct ink_run *run, const struct ink_plan_node *at, co
 
 /* ---- the weights' gradients ----
  *
- * Inputs that no picture has and outputs that nobody wants changed are left out:
+ * Of many outputs, those that nobody wants changed are left out, and inputs that no picture has:
  * what is left of some panels of outputs, side by side, is multiplied at once,
  * and their panels' gradients are unfolded from that.
  */
@@ -292,8 +288,10 @@ fold_outputs(const struct ink_dense_job *job, int index, struct strip *strip, ui
     const struct ink_plan_node *at = &job->plan->node[index];
     size_t outputs = ink_channels_of(at->out), panel_count = panels(outputs) / INK_PANEL, dy_at = 0;
 
-    memset(has, 0, panels(outputs) * sizeof(*has));
-    find_some(job, (struct walk){.job = job, .index = index, .is_gradient = true}, 0, outputs, has);
+    memset(has, outputs < INK_DENSE_CUT_MIN ? 0xff : 0, panels(outputs) * sizeof(*has));
+    if (outputs >= INK_DENSE_CUT_MIN)
+        find_some(job, (struct walk){.job = job, .index = index, .is_gradient = true}, 0, outputs,
+                  has);
     strip->fold_count = 0;
     for (size_t first = 0; first < panel_count; strip->fold_count++) {
         struct fold *fold = &strip->fold[strip->fold_count];
@@ -337,11 +335,16 @@ pack_gradients(const struct ink_dense_job *job, int index, const struct strip *s
 
 /* Which inputs of the strip are taken: of a tile that has nearly all, all. */
 static void
-find_inputs(const struct ink_dense_job *job, int input, struct strip *strip)
+find_inputs(const struct ink_dense_job *job, int index, struct strip *strip)
 {
+    const struct ink_plan_node *at = &job->plan->node[index];
+    struct walk walk = {.job = job, .index = at->node->input[0]};
     uint32_t has[STRIP_INPUTS];
 
-    find_some(job, (struct walk){.job = job, .index = input}, strip->first, strip->inputs, has);
+    if (ink_channels_of(at->out) < INK_DENSE_CUT_MIN)
+        memset(has, 0xff, sizeof(has));
+    else
+        find_some(job, walk, strip->first, strip->inputs, has);
     strip->live = 0;
     for (size_t i = 0, tile = 0; i < strip->inputs; i += TILE_INPUTS) {
         size_t count = least(TILE_INPUTS, strip->inputs - i);
@@ -452,7 +455,7 @@ node_gradients(const struct ink_dense_job *job, int index, size_t pictures)
     for (strip.first = tiles * part / parts * TILE_INPUTS; strip.first < end;
          strip.first += strip.inputs) {
         strip.inputs = least(STRIP_INPUTS, end - strip.first);
-        find_inputs(job, at->node->input[0], &strip);
+        find_inputs(job, index, &strip);
         pack_inputs(job, index, &strip);
         for (size_t f = 0; f < strip.fold_count; f++)
             for (size_t tile = 0; tile * TILE_INPUTS < strip.inputs; tile++)

@@ -42,28 +42,6 @@ struct form {
 
 /* ---- the plan ---- */
 
-static bool
-is_op(const struct ink_plan *plan, int index, enum ink_op op)
-{
-    return index >= 0 && plan->node[index].node->op == op;
-}
-
-/* The node that reads node `index`, or -1 if there are more, or none. */
-static int
-only_reader(const struct ink_plan *plan, int index)
-{
-    int reader = -1;
-
-    for (int i = index + 1; i < plan->node_count; i++)
-        for (int j = 0; j < plan->node[i].node->input_count; j++)
-            if (plan->node[i].node->input[j] == index) {
-                if (reader >= 0)
-                    return -1;
-                reader = i;
-            }
-    return reader;
-}
-
 static struct form
 form_of(const struct ink_plan_node *at)
 {
@@ -86,8 +64,8 @@ void
 ink_plan_first(struct ink_plan *plan, int index)
 {
     struct ink_plan_node *at = &plan->node[index];
-    int norm = only_reader(plan, index), relu = norm < 0 ? -1 : only_reader(plan, norm);
-    int pool = relu < 0 ? -1 : only_reader(plan, relu);
+    int norm = ink_plan_reader(plan, index), relu = ink_plan_reader(plan, norm);
+    int pool = ink_plan_reader(plan, relu);
     struct form form = form_of(at);
 
     if (at->node->input[0] != 0 || at->in.channels != 1 || at->node->has_bias ||
@@ -95,8 +73,8 @@ ink_plan_first(struct ink_plan *plan, int index)
         form.side > SIDE_MAX || form.width > WIDTH_MAX || form.out_height < 2 * form.side ||
         at->twin >= 0 || at->lead >= 0)
         return;
-    if (!is_op(plan, norm, INK_OP_BATCHNORM) || !is_op(plan, relu, INK_OP_RELU) ||
-        !is_op(plan, pool, INK_OP_MAXPOOL) || plan->node[pool].node->kernel_height != 2 ||
+    if (!ink_plan_is(plan, norm, INK_OP_BATCHNORM) || !ink_plan_is(plan, relu, INK_OP_RELU) ||
+        !ink_plan_is(plan, pool, INK_OP_MAXPOOL) || plan->node[pool].node->kernel_height != 2 ||
         plan->node[pool].node->kernel_width != 2 || plan->node[pool].node->stride != 2)
         return;
     at->normed = norm;

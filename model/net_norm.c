@@ -7,19 +7,6 @@
 
 /* ---- the plan ---- */
 
-/* The nodes that read node `index`: their number, and in out[] the first `most` of them. */
-static int
-find_users(const struct ink_plan *plan, int index, int *out, int most)
-{
-    int count = 0;
-
-    for (int i = index + 1; i < plan->node_count; i++)
-        for (int j = 0; j < plan->node[i].node->input_count; j++)
-            if (plan->node[i].node->input[j] == index && count++ < most)
-                out[count - 1] = i;
-    return count;
-}
-
 /* Whether a node computes picture by picture and reads no more than each picture once. */
 static bool
 is_reader(enum ink_op op)
@@ -46,10 +33,10 @@ static void
 plan_line(struct ink_plan *plan, int index)
 {
     struct ink_plan_node *at = &plan->node[index];
-    int users[INK_ARCH_NODE_MAX], count = find_users(plan, index, users, INK_ARCH_NODE_MAX);
+    int users[INK_ARCH_NODE_MAX], count = ink_plan_readers(plan, index, users, INK_ARCH_NODE_MAX);
 
     if (count == 1 && at->has_relu)
-        count = find_users(plan, users[0], users, INK_ARCH_NODE_MAX);
+        count = ink_plan_readers(plan, users[0], users, INK_ARCH_NODE_MAX);
     for (int i = 0; i < count; i++)
         if (!is_reader(plan->node[users[i]].node->op))
             return;
@@ -68,10 +55,10 @@ static void
 plan_unpooled(struct ink_plan *plan, int index)
 {
     struct ink_plan_node *at = &plan->node[index];
-    int users[2], count = find_users(plan, index, users, 2);
+    int users[2], count = ink_plan_readers(plan, index, users, 2);
 
     if (count == 1 && at->has_relu)
-        count = find_users(plan, users[0], users, 2);
+        count = ink_plan_readers(plan, users[0], users, 2);
     if (!at->is_line || count != 1 || plan->node[users[0]].node->op == INK_OP_CONV)
         return;
     at->unpooled = users[0];
@@ -83,7 +70,6 @@ ink_plan_norms(struct ink_plan *plan)
 {
     for (int i = 0; i < plan->node_count && plan->use == INK_USE_TRAIN; i++) {
         struct ink_plan_node *at = &plan->node[i], *in;
-        int user;
 
         if (at->node->op != INK_OP_BATCHNORM || at->is_pooled_away || ink_pixels_of(at->out) == 1)
             continue;
@@ -92,7 +78,7 @@ ink_plan_norms(struct ink_plan *plan)
             in->measured = i;
         plan_line(plan, i);
         if (in->node->op == INK_OP_CONV && !in->node->has_bias && in->pooled < 0 && in->lead < 0 &&
-            find_users(plan, at->node->input[0], &user, 1) == 1) {
+            ink_plan_reader(plan, at->node->input[0]) >= 0) {
             at->is_late = true;
             in->pulled = i;
             plan->pull_size = largest(plan->pull_size, picture_size(at->out));

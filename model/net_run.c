@@ -132,14 +132,7 @@ void
 ink_net_forward(const struct ink_plan *plan, const struct ink_kernels *kernels, const float *block,
                 const float *turned, struct ink_workspace *workspace, int count)
 {
-    const struct ink_run run = {
-        .plan = plan,
-        .kernels = kernels,
-        .block = block,
-        .turned = turned,
-        .workspace = workspace,
-        .count = count,
-    };
+    const struct ink_run run = {plan, kernels, block, turned, workspace, .count = count};
 
     assert(count <= workspace->capacity);
     workspace->count = count;
@@ -271,7 +264,7 @@ ink_run_backward(const struct ink_run *run, int index)
     }
 }
 
-/* The first dense layer, or behind the last node. */
+/* The first dense layer, or what is behind the last node. */
 static int
 first_dense(const struct ink_plan *plan)
 {
@@ -283,50 +276,22 @@ first_dense(const struct ink_plan *plan)
 }
 
 void
-ink_net_backward_dense(const struct ink_plan *plan, const struct ink_kernels *kernels,
-                       const float *block, const float *turned, struct ink_workspace *workspace,
-                       int count,
-                       float *out_gradient) /* NOLINT(readability-non-const-parameter): a run's */
-{
-    const struct ink_run run = {plan,
-                                kernels,
-                                block,
-                                turned,
-                                .workspace = workspace,
-                                .count = count,
-                                .gradient = out_gradient};
-
-    assert(plan->use == INK_USE_TRAIN && first_dense(plan) >= plan->head_end);
-    for (int i = plan->node_count - 1; i >= first_dense(plan) && !ink_run_is_cancelled(&run); i--)
-        ink_run_backward(&run, i);
-}
-
-void
-ink_net_backward_rest(const struct ink_plan *plan, const struct ink_kernels *kernels,
-                      const float *block, const float *turned, struct ink_workspace *workspace,
-                      int count,
-                      float *out_gradient) /* NOLINT(readability-non-const-parameter): a run's */
-{
-    const struct ink_run run = {plan,
-                                kernels,
-                                block,
-                                turned,
-                                .workspace = workspace,
-                                .count = count,
-                                .gradient = out_gradient};
-
-    for (int i = first_dense(plan) - 1; i >= plan->head_end && !ink_run_is_cancelled(&run); i--)
-        ink_run_backward(&run, i);
-    ink_run_head_back(&run);
-}
-
-void
 ink_net_backward(const struct ink_plan *plan, const struct ink_kernels *kernels, const float *block,
                  const float *turned, struct ink_workspace *workspace, int count,
-                 float *out_gradient)
+                 enum ink_net_back part,
+                 float *out_gradient) /* NOLINT(readability-non-const-parameter): a run's */
 {
-    ink_net_backward_dense(plan, kernels, block, turned, workspace, count, out_gradient);
-    ink_net_backward_rest(plan, kernels, block, turned, workspace, count, out_gradient);
+    const struct ink_run run = {
+        plan, kernels, block, turned, workspace, .count = count, .gradient = out_gradient};
+    int dense = first_dense(plan);
+    int from = part & INK_NET_BACK_DENSE ? plan->node_count : dense;
+    int to = part & INK_NET_BACK_REST ? plan->head_end : dense;
+
+    assert(plan->use == INK_USE_TRAIN && dense >= plan->head_end);
+    for (int i = from - 1; i >= to && !ink_run_is_cancelled(&run); i--)
+        ink_run_backward(&run, i);
+    if (part & INK_NET_BACK_REST)
+        ink_run_head_back(&run);
 }
 
 void

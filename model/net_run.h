@@ -91,6 +91,17 @@ ink_run_is_last(const struct ink_run *run)
     return run->first + run->count == run->workspace->count;
 }
 
+/* The nodes that read node `index`: how often it is read, and in out[] the first `most` of them. */
+int ink_plan_readers(const struct ink_plan *plan, int index, int *out, int most);
+/* The node that alone reads it, or -1, also of none (index -1). */
+int ink_plan_reader(const struct ink_plan *plan, int index);
+
+static inline bool
+ink_plan_is(const struct ink_plan *plan, int index, enum ink_op op)
+{
+    return index >= 0 && plan->node[index].node->op == op;
+}
+
 /* How a picture is laid into a larger one of zeros. */
 struct ink_spread {
     int height, width; /* of the large one */

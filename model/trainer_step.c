@@ -71,16 +71,16 @@ learn_share(struct ink_trainer *trainer, struct ink_share *share, size_t first)
         share->loss +=
             score_loss(trainer, scores, label, ink_net_gradient(plan, &share->workspace, last, n));
     }
-    ink_net_backward_dense(plan, trainer->kernels, trainer->block, trainer->turned,
-                           &share->workspace, share->count, share->gradient);
+    ink_net_backward(plan, trainer->kernels, trainer->block, trainer->turned, &share->workspace,
+                     share->count, INK_NET_BACK_DENSE, share->gradient);
 }
 
 static void
 learn_rest(const struct ink_trainer *trainer, struct ink_share *share)
 {
     if (share->count > 0)
-        ink_net_backward_rest(trainer->plan, trainer->kernels, trainer->block, trainer->turned,
-                              &share->workspace, share->count, share->gradient);
+        ink_net_backward(trainer->plan, trainer->kernels, trainer->block, trainer->turned,
+                         &share->workspace, share->count, INK_NET_BACK_REST, share->gradient);
 }
 
 /*

@@ -41,6 +41,10 @@ struct ink_conv {
     int out_height, out_width;
 };
 
+/* Numbers that are zero for all pictures are left out of dense layers, where these have so many
+ * outputs: with fewer it takes longer to look for zeros than they save. */
+enum { INK_DENSE_CUT_MIN = 256 };
+
 /* A dense layer of some pictures at once, or some of its inputs. */
 struct ink_dense {
     size_t pictures, inputs, outputs;

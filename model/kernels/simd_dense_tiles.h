@@ -196,23 +196,23 @@ panel_count(size_t numbers)
 
 /* ---- forward ---- */
 
-enum {
-    GATHERED_MAX = 64, /* pictures whose numbers are gathered at once */
-    OUTPUTS_MIN = 256  /* with fewer it takes longer to leave inputs out than it saves */
-};
+/* Pictures whose numbers are gathered at once. */
+enum { GATHERED_MAX = 64 };
 
-/* Of a tile's pictures, and some inputs: those that one of them has. */
+/* Of a tile's pictures, and some inputs: those that one of them has, or all. */
 struct some_inputs {
     int rows;
     size_t steps;
-    uint16_t at[STEPS_MAX * UNIT];
-    float *x; /* [rows][A_ROW] their numbers */
+    const uint16_t *at; /* [steps][UNIT] their places in a panel */
+    float *x;           /* [rows][A_ROW] their numbers */
+    uint16_t own[STEPS_MAX * UNIT];
 };
 
 struct gathered {
     size_t count;
     struct some_inputs part[(GATHERED_MAX + PIXELS / 2) / (PIXELS / 2)];
     float x[GATHERED_MAX * A_ROW];
+    uint16_t all[STEPS_MAX * UNIT]; /* the places of all inputs */
 };
 
 /* Of some->rows pictures, `step` numbers apart, with `inputs` each. */
@@ -226,35 +226,47 @@ gather_some(const bits *x, size_t step, size_t inputs, struct some_inputs *some)
         for (size_t i = 0; i < inputs; i++)
             any[i] |= x[(size_t)p * step + i];
     for (size_t i = 0; i < inputs; i++) { /* written in any case: no branch to guess */
-        some->at[found] = (uint16_t)(i * ROW);
+        some->own[found] = (uint16_t)(i * ROW);
         found += any[i] != 0;
     }
     for (int p = 0; p < some->rows; p++) {
         bits *to = (bits *)(some->x + p * A_ROW);
 
         for (size_t i = 0; i < found; i++)
-            to[i] = x[(size_t)p * step + some->at[i] / ROW];
+            to[i] = x[(size_t)p * step + some->own[i] / ROW];
         for (size_t i = found; i % UNIT > 0; i++)
             to[i] = 0;
     }
     some->steps = (found + UNIT - 1) / UNIT;
     for (; found % UNIT > 0; found++)
-        some->at[found] = some->at[found - 1];
+        some->own[found] = some->own[found - 1];
+    some->at = some->own;
 }
 
-/* The same with all inputs. */
+/* The places of all inputs; of what is behind the last one, its own. */
 static void
-gather_all(const bits *x, size_t step, size_t inputs, struct some_inputs *some)
+find_all(size_t inputs, uint16_t all[static STEPS_MAX * UNIT])
+{
+    for (size_t i = 0; i < inputs; i++)
+        all[i] = (uint16_t)(i * ROW);
+    for (size_t i = inputs; i % UNIT > 0; i++)
+        all[i] = all[i - 1];
+}
+
+/* The same with all inputs, whose places are all[]. */
+static void
+gather_all(const bits *x, size_t step, size_t inputs, const uint16_t *all, struct some_inputs *some)
 {
     some->steps = (inputs + UNIT - 1) / UNIT;
-    for (size_t i = 0; i < some->steps * UNIT; i++)
-        some->at[i] = (uint16_t)(smaller(i, inputs - 1) * ROW);
+    some->at = all;
     for (int p = 0; p < some->rows; p++) {
-        bits *to = (bits *)(some->x + p * A_ROW);
+        const float *from = (const float *)(const void *)(x + (size_t)p * step);
+        float *to = some->x + p * A_ROW;
 
-        memcpy(to, x + (size_t)p * step, inputs * sizeof(*x));
+        for (size_t k = 0; k < some->steps; k += LANES) /* behind them is room, in both */
+            store(to + k, load(from + k));
         for (size_t i = inputs; i < some->steps * UNIT; i++)
-            to[i] = 0;
+            ((bits *)to)[i] = 0;
     }
 }
 
@@ -271,7 +283,10 @@ gather(const bits *x, size_t step, size_t pictures, size_t inputs, int panels, b
 
         some->rows = part_of((int)(pictures - n), rows_of(panels));
         some->x = to;
-        (is_some ? gather_some : gather_all)(x + n * step, step, inputs, some);
+        if (is_some)
+            gather_some(x + n * step, step, inputs, some);
+        else
+            gather_all(x + n * step, step, inputs, out->all, some);
         to += some->rows * A_ROW;
         n += (size_t)some->rows;
     }
@@ -336,18 +351,21 @@ dense_forward(const struct ink_dense *form, const float *x, const float *w, cons
     const size_t most = (size_t)STEPS_MAX * UNIT, outputs = form->outputs;
     size_t step = (form->inputs + UNIT - 1) / UNIT * UNIT, panel = form->inputs * ROW;
     int panels = (int)panels_of(panel_count(outputs));
+    bool is_cut = outputs >= INK_DENSE_CUT_MIN;
     struct tile tile = {
         .b_panel = (ptrdiff_t)panel, .y_row = (ptrdiff_t)outputs, .y_panel = INK_PANEL};
     struct gathered some;
 
     for (size_t from = 0, inputs; from < form->inputs; from += inputs) {
         inputs = smaller(most, form->inputs - from);
+        if (!is_cut)
+            find_all(inputs, some.all);
         tile.is_added = from > 0;
         tile.is_relu = is_relu && from + inputs == form->inputs;
         for (size_t n = 0, pictures; n < form->pictures; n += pictures) {
             pictures = smaller(GATHERED_MAX, form->pictures - n);
-            gather((const bits *)x + n * step + from, step, pictures, inputs, panels,
-                   outputs >= OUTPUTS_MIN, &some);
+            gather((const bits *)x + n * step + from, step, pictures, inputs, panels, is_cut,
+                   &some);
             for (size_t o = 0, next; o < outputs; o = next) {
                 const float *at = w + o / INK_PANEL * panel + from * ROW, *soon;
 
@@ -381,6 +399,7 @@ struct back {
     size_t inputs, steps, panel; /* panel: units from one of pictures to the next of dy */
     const float *soon;           /* the weights of these inputs that are next, */
     ptrdiff_t soon_step;         /* a panel's, each step of a tile */
+    bool is_cut;                 /* only inputs that are wanted, else all */
     uint32_t wanted[BACK_ROWS];  /* a bit for a panel of pictures, or for each 32nd */
     /* Of a tile: inputs, outputs, and these' gradients. */
     uint16_t row[BACK_ROWS + 1];
@@ -388,12 +407,12 @@ struct back {
     float dy[(BACK_STEPS + 1) * 2 * INK_PANEL];
 };
 
-/* Inputs that some of the pictures have, a bit for each panel of these; x NULL: all. */
+/* Inputs that some of the pictures have, a bit for each panel of these. */
 static void
 find_wanted(struct back *back, const struct ink_dense *form, const float *x)
 {
-    memset(back->wanted, x ? 0 : 0xff, sizeof(back->wanted));
-    for (size_t n = 0; x && n < form->pictures; n++, x += form->inputs) {
+    memset(back->wanted, 0, sizeof(back->wanted));
+    for (size_t n = 0; n < form->pictures; n++, x += form->inputs) {
         const mask panel = (mask){0} + (int)((uint32_t)1 << n / INK_PANEL % 32);
 
         for (size_t i = 0; i < back->inputs; i += LANES) {
@@ -463,7 +482,8 @@ back_panels(struct back *back, const float *w, const float *dy, float *dx)
         size_t first = n / INK_PANEL, rows;
 
         panels = panels_of(lanes / INK_PANEL - first);
-        rows = find_rows(back, (((uint32_t)1 << panels) - 1) << first % 32);
+        rows = back->is_cut ? find_rows(back, (((uint32_t)1 << panels) - 1) << first % 32)
+                            : back->inputs;
         tile->steps = find_steps(back, (int)panels, dy + first * back->panel);
         if (tile->steps > 0)
             back->soon_step = (ptrdiff_t)(back->inputs * ROW * sizeof(*w) / tile->steps + 1);
@@ -490,9 +510,13 @@ dense_back(const struct ink_dense *form, size_t count, const float *w, const flo
                               .y_row = (ptrdiff_t)lanes,
                               .y_panel = INK_PANEL,
                               .is_added = true};
+    back.is_cut = x && form->outputs >= INK_DENSE_CUT_MIN;
+    for (uint16_t i = 0; i < BACK_ROWS; i++) /* all, until find_rows leaves some out */
+        back.row[i] = i;
     for (size_t i = 0; i < count; i += back.inputs) {
         back.inputs = smaller(BACK_ROWS, count - i);
-        find_wanted(&back, form, x ? x + i : NULL);
+        if (back.is_cut)
+            find_wanted(&back, form, x + i);
         for (size_t from = 0, some; from < panels; from += some) {
             some = smaller(BACK_PANELS, panels - from);
             back.steps = some * ROW;

@@ -292,7 +292,7 @@ gradients_of(struct bench *bench)
     for (size_t i = 0; i < bench->plan->parameter_size; i++)
         bench->gradient[i] = 1e9F; /* backward overwrites */
     ink_net_backward(bench->plan, bench->kernels, bench->block, bench->turned, &bench->workspace,
-                     PICTURES, bench->gradient);
+                     PICTURES, INK_NET_BACK_ALL, bench->gradient);
     for (size_t i = bench->plan->share_size; i < bench->plan->parameter_size; i++)
         assert_true(bench->gradient[i] == 1e9F);
     dense_gradients_of(bench);

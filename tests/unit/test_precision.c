@@ -143,7 +143,7 @@ gradients_of(struct bench *bench)
         gradient[n] -= 1;
     }
     ink_net_backward(bench->plan, bench->kernels, bench->block, bench->turned, &bench->workspace,
-                     PICTURES, bench->gradient);
+                     PICTURES, INK_NET_BACK_ALL, bench->gradient);
     for (int part = 0; part < 3; part++) {
         const struct ink_dense_job job = {
             .plan = bench->plan,

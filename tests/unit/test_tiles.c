@@ -176,7 +176,7 @@ backward(struct bench *bench, const struct ink_kernels *kernels, const float *gr
     memcpy(ink_net_gradient(bench->plan, &bench->workspace, bench->plan->node_count - 1, 0),
            gradient, (size_t)pictures * INK_CLASS_COUNT * sizeof(*gradient));
     ink_net_backward(bench->plan, kernels, bench->block, bench->turned, &bench->workspace, pictures,
-                     bench->gradient);
+                     INK_NET_BACK_ALL, bench->gradient);
 }
 
 /* Every node's numbers that are kept for all pictures. A convolution's weights are off alike for
