@@ -21,11 +21,14 @@
 #include "model/optimizer.h"
 #include "model/trainer.h"
 
-/* One thread's share of a mini-batch. */
+/* Pictures that are passed forward and back together: what they leave on the way stays in the
+ * caches better than that of more. */
+enum { INK_SHARE_PICTURES = INK_NORM_GROUP };
+
+/* A share of a mini-batch; each thread has some. */
 struct ink_share {
     struct ink_workspace workspace;
     float *gradient; /* [share_size] */
-    float *scratch;  /* of the dense weights' gradients */
     int count;       /* pictures */
     double loss;     /* sum */
     int correct;
@@ -44,8 +47,10 @@ struct ink_trainer {
     struct ink_plan *plan;
     float *block, *turned, *average; /* average: NULL when off */
     struct ink_optimizer_state optimizer;
-    struct ink_share *share;             /* [thread_count] */
-    const struct ink_workspace **passed; /* [thread_count] theirs */
+    int share_max;
+    struct ink_share *share;             /* [share_max] */
+    const struct ink_workspace **passed; /* [share_max] theirs */
+    float **scratch;                     /* [thread_count] of the dense weights' gradients */
     float *gradient;    /* [parameter_size] of the mini-batch; NULL unless it is needed whole */
     double *squares;    /* of it, summed piece by piece */
     double *statistics; /* [statistic_size] of the mini-batch */
@@ -54,7 +59,7 @@ struct ink_trainer {
     /* The mini-batch that the threads are at. */
     size_t batch_first, batch_count;
     double rate;
-    int learner_count;      /* threads that have pictures of it, the first ones */
+    int share_count;        /* shares that have pictures of it, the first ones */
     double loss, correct;   /* of it, of all processes: sums */
     atomic_bool is_dropped; /* cancelled before all shares were computed: no weight moves */
 
@@ -80,7 +85,7 @@ ink_trainer_is_first(const struct ink_trainer *trainer)
     return !trainer->options->parallel || trainer->options->parallel->rank == 0;
 }
 
-/* The shares' workspaces and gradients, one a thread. */
+/* The shares' workspaces and gradients, and the threads' scratch. */
 INK_MUST_CHECK enum ink_status ink_trainer_shares_create(struct ink_trainer *trainer,
                                                          struct ink_err *err);
 void ink_trainer_shares_destroy(struct ink_trainer *trainer);

@@ -46,6 +46,8 @@ learn_share(struct ink_trainer *trainer, struct ink_share *share, size_t first)
     const struct ink_plan *plan = trainer->plan;
     int last = plan->node_count - 1;
 
+    share->loss = 0;
+    share->correct = 0;
     for (int n = 0; n < share->count && !ink_trainer_is_cancelled(trainer); n++) {
         struct ink_rng *rng = &share->workspace.rng[n];
         size_t position = first + (size_t)n;
@@ -78,9 +80,8 @@ learn_share(struct ink_trainer *trainer, struct ink_share *share, size_t first)
 static void
 learn_rest(const struct ink_trainer *trainer, struct ink_share *share)
 {
-    if (share->count > 0)
-        ink_net_backward(trainer->plan, trainer->kernels, trainer->block, trainer->turned,
-                         &share->workspace, share->count, INK_NET_BACK_REST, share->gradient);
+    ink_net_backward(trainer->plan, trainer->kernels, trainer->block, trainer->turned,
+                     &share->workspace, share->count, INK_NET_BACK_REST, share->gradient);
 }
 
 /*
@@ -96,24 +97,18 @@ has_many_dense_weights(const struct ink_trainer *trainer)
     return trainer->plan->parameter_size - trainer->plan->share_size >= MANY_DENSE_WEIGHTS;
 }
 
-static void
-step_in_turns(struct ink_trainer *trainer, struct ink_share *share, int thread)
-{
-    share->workspace.cancel = NULL;
-    if (thread % 2)
-        ink_trainer_update_dense(trainer, thread);
-    learn_rest(trainer, share);
-    if (thread % 2 == 0)
-        ink_trainer_update_dense(trainer, thread);
-    share->workspace.cancel = trainer->cancel;
-    ink_pool_barrier(trainer->pool);
-}
-
 /* What a mini-batch is divided in: pictures, or batch norm's groups, which are not divided. */
 static int
 unit_count(const struct ink_trainer *trainer, size_t batch_count)
 {
     return trainer->plan->has_norm ? ink_norm_groups((int)batch_count) : (int)batch_count;
+}
+
+/* Pictures that a unit has at most. */
+static int
+unit_size(const struct ink_trainer *trainer)
+{
+    return trainer->plan->has_norm ? INK_NORM_GROUP : 1;
 }
 
 /* The first of this process's units; with `next` 1 that of the process after it. */
@@ -126,30 +121,41 @@ first_unit(const struct ink_trainer *trainer, int units, int next)
                     : units * next;
 }
 
-/* Threads that take units of a mini-batch in this process. */
+/* Shares that `units` of at most `size` pictures are divided in: as many for each thread, small
+ * ones unless weights are stepped in turns, which all pictures must have been passed for. */
 static int
-learner_count(const struct ink_trainer *trainer, size_t batch_count)
+count_shares(const struct ink_trainer *trainer, int units, int size)
 {
-    int units = unit_count(trainer, batch_count);
-    int most = first_unit(trainer, units, 1) - first_unit(trainer, units, 0);
+    int learners = units < trainer->thread_count ? units : trainer->thread_count;
+    int most = learners > 0 ? (units + learners - 1) / learners * size : 0;
+    int each = (most + INK_SHARE_PICTURES - 1) / INK_SHARE_PICTURES;
 
-    return most < trainer->thread_count ? most : trainer->thread_count;
+    if (has_many_dense_weights(trainer))
+        return learners;
+    return learners * each < units ? learners * each : units;
 }
 
-/* A thread's share of the mini-batch: its pictures' number, and the first one. */
-static size_t
-take_share(const struct ink_trainer *trainer, struct ink_share *share, int thread)
+/* Those of a mini-batch in this process. */
+static int
+share_count(const struct ink_trainer *trainer, size_t batch_count)
 {
-    int learners = trainer->learner_count, all = (int)trainer->batch_count;
+    int units = unit_count(trainer, batch_count);
+    int own = first_unit(trainer, units, 1) - first_unit(trainer, units, 0);
+
+    return count_shares(trainer, own, unit_size(trainer));
+}
+
+/* The pictures of share number `number` of the mini-batch; the first one's position. */
+static size_t
+take_share(const struct ink_trainer *trainer, int number)
+{
+    struct ink_share *share = &trainer->share[number];
+    int shares = trainer->share_count, all = (int)trainer->batch_count;
     int groups = ink_norm_groups(all), units = unit_count(trainer, trainer->batch_count);
     int start = first_unit(trainer, units, 0), own = first_unit(trainer, units, 1) - start;
-    int first, last;
+    int first = start + (int)((int64_t)own * number / shares);
+    int last = start + (int)((int64_t)own * (number + 1) / shares);
 
-    share->count = 0;
-    if (thread >= learners)
-        return 0;
-    first = start + (int)((int64_t)own * thread / learners);
-    last = start + (int)((int64_t)own * (thread + 1) / learners);
     share->workspace.group_count = trainer->plan->has_norm ? last - first : 0;
     if (trainer->plan->has_norm) {
         first = ink_norm_group_start(all, groups, first);
@@ -159,6 +165,13 @@ take_share(const struct ink_trainer *trainer, struct ink_share *share, int threa
     return (size_t)first;
 }
 
+/* The first share of a thread's. */
+static int
+first_share(const struct ink_trainer *trainer, int thread)
+{
+    return trainer->share_count * thread / trainer->thread_count;
+}
+
 /* One thread's: what all shares found, of all processes; if one of them gave up, so do all. */
 static void
 sum_shares(struct ink_trainer *trainer)
@@ -166,7 +179,7 @@ sum_shares(struct ink_trainer *trainer)
     const struct ink_parallel *parallel = trainer->options->parallel;
     double sums[3] = {0, 0, atomic_load(&trainer->is_dropped)};
 
-    for (int t = 0; t < trainer->learner_count; t++) {
+    for (int t = 0; t < trainer->share_count; t++) {
         sums[0] += trainer->share[t].loss;
         sums[1] += trainer->share[t].correct;
     }
@@ -178,19 +191,31 @@ sum_shares(struct ink_trainer *trainer)
 }
 
 static void
+step_in_turns(struct ink_trainer *trainer, int thread)
+{
+    if (thread % 2)
+        ink_trainer_update_dense(trainer, thread);
+    for (int i = first_share(trainer, thread); i < first_share(trainer, thread + 1); i++) {
+        trainer->share[i].workspace.cancel = NULL;
+        learn_rest(trainer, &trainer->share[i]);
+        trainer->share[i].workspace.cancel = trainer->cancel;
+    }
+    if (thread % 2 == 0)
+        ink_trainer_update_dense(trainer, thread);
+    ink_pool_barrier(trainer->pool);
+}
+
+static void
 step_work(void *self, int thread)
 {
     struct ink_trainer *trainer = self;
-    struct ink_share *share = &trainer->share[thread];
-    size_t first = take_share(trainer, share, thread);
     bool is_in_turns = has_many_dense_weights(trainer);
 
-    share->loss = 0;
-    share->correct = 0;
-    if (share->count > 0)
-        learn_share(trainer, share, first);
-    if (!is_in_turns)
-        learn_rest(trainer, share);
+    for (int i = first_share(trainer, thread); i < first_share(trainer, thread + 1); i++) {
+        learn_share(trainer, &trainer->share[i], take_share(trainer, i));
+        if (!is_in_turns)
+            learn_rest(trainer, &trainer->share[i]);
+    }
     if (ink_trainer_is_cancelled(trainer))
         atomic_store(&trainer->is_dropped, true);
     ink_pool_barrier(trainer->pool);
@@ -202,7 +227,7 @@ step_work(void *self, int thread)
     if (atomic_load(&trainer->is_dropped))
         return;
     if (is_in_turns)
-        step_in_turns(trainer, share, thread);
+        step_in_turns(trainer, thread);
     else
         ink_trainer_update_dense(trainer, thread);
     ink_trainer_update(trainer, thread);
@@ -212,7 +237,7 @@ enum ink_status
 ink_trainer_step(struct ink_trainer *trainer, double *out_loss, double *out_accuracy,
                  struct ink_err *err)
 {
-    trainer->learner_count = learner_count(trainer, trainer->batch_count);
+    trainer->share_count = share_count(trainer, trainer->batch_count);
     ink_pool_run(trainer->pool, step_work, trainer);
     if (atomic_load(&trainer->is_dropped))
         return ink_fail(err, INK_CANCELLED, "cancelled");
@@ -233,62 +258,74 @@ own_units_max(const struct ink_trainer *trainer)
     return (units + size - 1) / size;
 }
 
-/* Pictures that a share may have, of which there are `learners`. */
+/* Pictures that a share may have, also of a smaller mini-batch, which has fewer shares. */
 static int
-capacity_of(const struct ink_trainer *trainer, int learners)
+capacity_of(const struct ink_trainer *trainer)
 {
-    int batch = trainer->options->batch_size;
-    int capacity = (own_units_max(trainer) + learners - 1) / learners;
+    int units = own_units_max(trainer);
+    int learners = units < trainer->thread_count ? units : trainer->thread_count;
+    int capacity = (units + learners - 1) / learners * unit_size(trainer);
 
-    if (trainer->plan->has_norm)
-        capacity = capacity * INK_NORM_GROUP < batch ? capacity * INK_NORM_GROUP : batch;
-    return capacity;
+    if (capacity > INK_SHARE_PICTURES && !has_many_dense_weights(trainer))
+        capacity = INK_SHARE_PICTURES;
+    return capacity < trainer->options->batch_size ? capacity : trainer->options->batch_size;
+}
+
+static enum ink_status
+create_share(struct ink_trainer *trainer, int number, struct ink_err *err)
+{
+    struct ink_share *share = &trainer->share[number];
+    enum ink_status status =
+        ink_workspace_init(&share->workspace, trainer->plan, capacity_of(trainer), err);
+
+    if (status)
+        return status;
+    trainer->passed[number] = &share->workspace;
+    share->workspace.cancel = trainer->cancel;
+    share->gradient = ink_floats(trainer->plan->share_size);
+    if (!share->gradient)
+        return ink_fail(err, INK_NOMEM, "no memory for the gradients of a mini-batch");
+    return INK_OK;
 }
 
 enum ink_status
 ink_trainer_shares_create(struct ink_trainer *trainer, struct ink_err *err)
 {
     int threads = trainer->thread_count, batch = trainer->options->batch_size;
-    int own = own_units_max(trainer), learners = own < threads ? own : threads;
-    int capacity = capacity_of(trainer, learners);
-    enum ink_status status = ink_plan_check_batch(trainer->plan, learners * capacity, err);
+    enum ink_status status;
 
+    trainer->share_max = count_shares(trainer, own_units_max(trainer), unit_size(trainer));
+    status = ink_plan_check_batch(trainer->plan, trainer->share_max * capacity_of(trainer), err);
     if (status)
         return status;
-    trainer->share = calloc((size_t)threads, sizeof(*trainer->share));
-    trainer->passed = calloc((size_t)threads, sizeof(*trainer->passed));
-    if (!trainer->share || !trainer->passed)
+    trainer->share = calloc((size_t)trainer->share_max, sizeof(*trainer->share));
+    trainer->passed = calloc((size_t)trainer->share_max, sizeof(*trainer->passed));
+    trainer->scratch = calloc((size_t)threads, sizeof(*trainer->scratch));
+    if (!trainer->share || !trainer->passed || !trainer->scratch)
         return ink_fail(err, INK_NOMEM, "no memory for %d threads", threads);
-    for (int t = 0; t < threads; t++) {
-        struct ink_share *share = &trainer->share[t];
-
-        trainer->passed[t] = &share->workspace;
-        share->scratch = ink_floats(ink_dense_job_size(trainer->plan, (size_t)batch));
-        if (!share->scratch)
-            return ink_fail(err, INK_NOMEM, "no memory for %d threads", threads);
-        if (t >= learners)
-            continue;
-        status = ink_workspace_init(&share->workspace, trainer->plan, capacity, err);
-        if (status)
-            return status;
-        share->workspace.cancel = trainer->cancel;
-        share->gradient = ink_floats(trainer->plan->share_size);
-        if (!share->gradient)
-            return ink_fail(err, INK_NOMEM, "no memory for the gradients of %d threads", threads);
+    for (int i = 0; i < trainer->share_max && !status; i++)
+        status = create_share(trainer, i, err);
+    for (int t = 0; t < threads && !status; t++) {
+        trainer->scratch[t] = ink_floats(ink_dense_job_size(trainer->plan, (size_t)batch));
+        if (!trainer->scratch[t])
+            status = ink_fail(err, INK_NOMEM, "no memory for %d threads", threads);
     }
-    return INK_OK;
+    return status;
 }
 
 void
 ink_trainer_shares_destroy(struct ink_trainer *trainer)
 {
-    for (int t = 0; trainer->share && t < trainer->thread_count; t++) {
-        ink_workspace_fini(&trainer->share[t].workspace);
-        free(trainer->share[t].gradient);
-        free(trainer->share[t].scratch);
+    for (int i = 0; trainer->share && i < trainer->share_max; i++) {
+        ink_workspace_fini(&trainer->share[i].workspace);
+        free(trainer->share[i].gradient);
     }
+    for (int t = 0; trainer->scratch && t < trainer->thread_count; t++)
+        free(trainer->scratch[t]);
     free(trainer->share);
     free(trainer->passed);
+    free(trainer->scratch);
     trainer->share = NULL;
     trainer->passed = NULL;
+    trainer->scratch = NULL;
 }

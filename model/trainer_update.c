@@ -122,10 +122,10 @@ ink_trainer_update_dense(struct ink_trainer *trainer, int thread)
         .plan = trainer->plan,
         .kernels = trainer->kernels,
         .shares = trainer->passed,
-        .share_count = trainer->learner_count,
+        .share_count = trainer->share_count,
         .part = thread,
         .parts = trainer->thread_count,
-        .scratch = trainer->share[thread].scratch,
+        .scratch = trainer->scratch[thread],
         .use = is_kept ? keep_piece : step_piece,
         .expect = is_kept ? NULL : expect_step,
         .self = &update,
@@ -133,7 +133,7 @@ ink_trainer_update_dense(struct ink_trainer *trainer, int thread)
 
     if (!is_kept)
         begin_update(&update, trainer, 1);
-    if (trainer->learner_count > 0)
+    if (trainer->share_count > 0)
         ink_dense_gradients(&job);
 }
 
@@ -150,7 +150,7 @@ make_pieces(struct update *update, int thread, ink_gradient_fn *use)
         float *sum = trainer->share[0].gradient + from;
 
         size = least(PIECE_SIZE, end - from);
-        for (int t = 1; t < trainer->learner_count; t++)
+        for (int t = 1; t < trainer->share_count; t++)
             trainer->kernels->add(size, trainer->share[t].gradient + from, sum);
         use(update, from, size, sum);
     }
@@ -183,7 +183,7 @@ step_in_two_passes(struct ink_trainer *trainer, int thread)
     size_t to = panel_count * (number + 1) / threads * INK_PANEL;
     struct update update = {.trainer = trainer};
 
-    if (trainer->learner_count > 0)
+    if (trainer->share_count > 0)
         make_pieces(&update, thread, keep_piece);
     else if (thread == 0) /* more processes than pictures */
         memset(trainer->gradient, 0, trainer->plan->parameter_size * sizeof(*trainer->gradient));
@@ -210,7 +210,7 @@ move_statistics(struct ink_trainer *trainer)
         return;
     for (size_t i = 0; i < size; i++) {
         sum[i] = 0;
-        for (int t = 0; t < trainer->learner_count; t++)
+        for (int t = 0; t < trainer->share_count; t++)
             sum[i] += (double)trainer->share[t].workspace.statistics[i] * trainer->share[t].count;
     }
     if (trainer->options->parallel)

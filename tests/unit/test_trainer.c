@@ -15,6 +15,7 @@
 #include "model/optimizer.h"
 #include "model/snapshot_priv.h"
 #include "model/trainer.h"
+#include "model/trainer_priv.h"
 
 static void
 it_learns_with_every_optimizer(void **state)
@@ -139,6 +140,35 @@ assert_nearly_same(const struct ink_snapshot *a, const struct ink_snapshot *b, d
         for (size_t j = 0; j < arch->node[i].statistic_count; j++)
             assert_true(fabs((double)ink_snapshot_statistics(a, i)[j] -
                              (double)ink_snapshot_statistics(b, i)[j]) < allowed);
+    }
+}
+
+/* Nor do the shares that a thread has of a mini-batch, of which the last one may be small. */
+static void
+shares_change_rounding_only(void **state)
+{
+    static const int batches[] = {INK_SHARE_PICTURES - 1,     INK_SHARE_PICTURES,
+                                  INK_SHARE_PICTURES + 1,     2 * INK_SHARE_PICTURES + 1,
+                                  4 * INK_SHARE_PICTURES + 2, 5 * INK_SHARE_PICTURES};
+    INK_CLEANUP(ink_dataset_unrefp) struct ink_dataset *train = columns(131, 1);
+    INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *start = fresh(plain_net);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(batches) / sizeof(batches[0]); i++) {
+        INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *small = NULL;
+        struct ink_train_options options = quick();
+
+        options.optimizer = INK_SGD;
+        options.batch_size = batches[i];
+        options.threads = 70; /* one picture or two each */
+        small = trained(start, train, &options);
+        for (int threads = 1; threads <= 3; threads++) {
+            INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *other = NULL;
+
+            options.threads = threads;
+            other = trained(start, train, &options);
+            assert_nearly_same(small, other, 1e-5);
+        }
     }
 }
 
@@ -568,6 +598,7 @@ main(void)
         cmocka_unit_test(it_learns_with_every_optimizer),
         cmocka_unit_test(same_seed_same_weights),
         cmocka_unit_test(threads_change_rounding_only),
+        cmocka_unit_test(shares_change_rounding_only),
         cmocka_unit_test(threads_do_not_change_groups),
         cmocka_unit_test(turns_do_not_show),
         cmocka_unit_test(groups_are_even),
