@@ -27,6 +27,21 @@ line_out(const vec m[static SIDE], vec out[static OUT])
     out[1] = m[1] - m[2] - m[3];
 }
 
+ALWAYS_INLINE void
+line_of_weights(const vec g[static 3], vec out[static SIDE])
+{
+    const vec ends = (g[0] + g[2]) * 0.5F, middle = g[1] * 0.5F;
+
+    out[0] = g[0];
+    out[1] = ends + middle;
+    out[2] = ends - middle;
+    out[3] = g[2];
+}
+
+#include "model/kernels/simd_tiles.h"
+
+/* ---- inputs ---- */
+
 /* A row of tiles, and which of its SIDE rows of inputs exist: bits. */
 struct row {
     const struct ink_tiles *tiles;
@@ -116,93 +131,19 @@ ink_bf16_tiles_in(const struct ink_tiles *tiles, const float *x, uint16_t *v)
     }
 }
 
-/* A tile's outputs of LANES channels. */
-ALWAYS_INLINE void
-sum_tile(const struct ink_tiles *tiles, const float *m, vec out[OUT][OUT])
-{
-    vec half[SIDE][OUT];
-
-#pragma GCC unroll 4
-    for (int j = 0; j < SIDE; j++) {
-        vec line[SIDE];
-
-#pragma GCC unroll 4
-        for (int i = 0; i < SIDE; i++)
-            line[i] = load(m + (size_t)(i * SIDE + j) * tiles->step);
-        line_out(line, half[j]);
-    }
-#pragma GCC unroll 2
-    for (int i = 0; i < OUT; i++) {
-        vec line[SIDE];
-
-#pragma GCC unroll 4
-        for (int j = 0; j < SIDE; j++)
-            line[j] = half[j][i];
-        line_out(line, out[i]);
-    }
-}
-
-struct size {
-    int height, width;
-};
-
-/* One tile, of whose outputs there may be fewer; y is the first. */
-static void
-tile_out(const struct ink_tiles *tiles, const float *m, const float *bias, const float *start,
-         float *y, struct size size)
-{
-    const ptrdiff_t pixel = tiles->y_pixel, row = pixel * tiles->out_width;
-
-    for (int c = 0; c < tiles->channels; c += LANES) {
-        vec out[OUT][OUT], shift = bias ? load(bias + c) : (vec){0};
-
-        sum_tile(tiles, m + c, out);
-#pragma GCC unroll 2
-        for (int i = 0; i < OUT; i++)
-#pragma GCC unroll 2
-            for (int j = 0; j < OUT; j++)
-                if (i < size.height && j < size.width) {
-                    const ptrdiff_t at = i * row + j * pixel + c;
-                    vec sum = out[i][j] + (start ? load(start + at) : shift);
-
-                    store(y + at, tiles->is_relu ? clamp(sum) : sum);
-                }
-    }
-}
-
-/* The largest of a whole tile. */
-static void
-tile_out_pooled(const struct ink_tiles *tiles, const float *m, const float *bias, float *y,
-                uint8_t *place)
-{
-    for (int c = 0; c < tiles->channels; c += LANES) {
-        vec out[OUT][OUT], shift = bias ? load(bias + c) : (vec){0};
-
-        sum_tile(tiles, m + c, out);
-        store_window((const vec[4]){out[0][0] + shift, out[0][1] + shift, out[1][0] + shift,
-                                    out[1][1] + shift},
-                     tiles->is_relu, y + c, place ? place + c : NULL);
-    }
-}
+/* ---- outputs and weights ---- */
 
 void
 ink_bf16_tiles_out(const struct ink_tiles *tiles, const float *m, const float *bias,
                    const float *start, float *y, uint8_t *place)
 {
-    int side = tiles->is_pooled ? 1 : OUT;
-    ptrdiff_t row = tiles->is_pooled ? tiles->out_width / OUT : tiles->out_width;
+    tiles_out(tiles, m, bias, start, y, place);
+}
 
-    for (int i = tiles->first_row; i < tiles->last_row; i++)
-        for (int j = 0; j * OUT < tiles->out_width; j++, m += tiles->channels) {
-            const struct size size = {.height = least(tiles->out_height - i * OUT, OUT),
-                                      .width = least(tiles->out_width - j * OUT, OUT)};
-            const ptrdiff_t to = (i * row + j) * side * tiles->y_pixel;
-
-            if (!tiles->is_pooled)
-                tile_out(tiles, m, bias, start ? start + to : NULL, y + to, size);
-            else if (size.height == OUT && size.width == OUT)
-                tile_out_pooled(tiles, m, bias, y + to, place ? place + to : NULL);
-        }
+void
+ink_bf16_tiles_weights(size_t count, const float *w, size_t step, float *u)
+{
+    tiles_weights(count, w, step, u, count);
 }
 
 /* ---- products ---- */
@@ -300,40 +241,5 @@ ink_bf16_products(const struct ink_products *form, const uint16_t *a, const uint
 
         multiply(form, a + i * form->a_step, of, i + 1 < form->count ? of + form->b_step : of,
                  y + i * form->y_step);
-    }
-}
-
-/* ---- weights ---- */
-
-ALWAYS_INLINE void
-line_weights(vec first, vec second, vec third, vec out[static SIDE])
-{
-    const vec ends = (first + third) * 0.5F, middle = second * 0.5F;
-
-    out[0] = first;
-    out[1] = ends + middle;
-    out[2] = ends - middle;
-    out[3] = third;
-}
-
-void
-ink_bf16_tiles_weights(size_t count, const float *w, size_t step, float *u)
-{
-    for (size_t c = 0; c < count; c += LANES, w += LANES, u += LANES) {
-        vec half[3][SIDE];
-
-#pragma GCC unroll 3
-        for (size_t j = 0; j < 3; j++)
-            line_weights(load(w + j * step), load(w + (3 + j) * step), load(w + (6 + j) * step),
-                         half[j]);
-#pragma GCC unroll 4
-        for (size_t i = 0; i < SIDE; i++) {
-            vec out[SIDE];
-
-            line_weights(half[0][i], half[1][i], half[2][i], out);
-#pragma GCC unroll 4
-            for (size_t j = 0; j < SIDE; j++)
-                store(u + (i * SIDE + j) * count, out[j]);
-        }
     }
 }

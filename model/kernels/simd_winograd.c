@@ -129,130 +129,6 @@ INK_SIMD_NAME(tiles_in)(const struct ink_tiles *tiles, const float *x, float *v)
         }
 }
 
-/* A tile's outputs of LANES channels, without bias. */
-ALWAYS_INLINE void
-sum_tile(const struct ink_tiles *tiles, const float *m, vec out[OUT][OUT])
-{
-    vec half[SIDE][OUT];
-
-#pragma GCC unroll 6
-    for (int j = 0; j < SIDE; j++) {
-        vec line[SIDE];
-
-#pragma GCC unroll 6
-        for (int i = 0; i < SIDE; i++)
-            line[i] = load(m + (size_t)(i * SIDE + j) * tiles->step);
-        line_out(line, half[j]);
-    }
-#pragma GCC unroll 4
-    for (int i = 0; i < OUT; i++) {
-        vec line[SIDE];
-
-#pragma GCC unroll 6
-        for (int j = 0; j < SIDE; j++)
-            line[j] = half[j][i];
-        line_out(line, out[i]);
-    }
-}
-
-/* How many of a tile's outputs there are. */
-struct size {
-    int height, width;
-};
-
-/* One tile; y is its first output. */
-static void
-tile_out(const struct ink_tiles *tiles, const float *m, const float *bias, float *y,
-         struct size size)
-{
-    const ptrdiff_t pixel = tiles->y_pixel, row = pixel * tiles->out_width;
-
-    for (int c = 0; c < tiles->channels; c += LANES) {
-        vec out[OUT][OUT], shift = bias ? load(bias + c) : (vec){0};
-
-        sum_tile(tiles, m + c, out);
-#pragma GCC unroll 4
-        for (int i = 0; i < OUT; i++)
-#pragma GCC unroll 4
-            for (int j = 0; j < OUT; j++)
-                if (i < size.height && j < size.width)
-                    store(y + i * row + j * pixel + c,
-                          tiles->is_relu ? clamp(out[i][j] + shift) : out[i][j] + shift);
-    }
-}
-
-/* The same on top of start, which lies as y does. */
-static void
-tile_add(const struct ink_tiles *tiles, const float *m, const float *start, float *y,
-         struct size size)
-{
-    const ptrdiff_t pixel = tiles->y_pixel, row = pixel * tiles->out_width;
-
-    for (int c = 0; c < tiles->channels; c += LANES) {
-        vec out[OUT][OUT];
-
-        sum_tile(tiles, m + c, out);
-#pragma GCC unroll 4
-        for (int i = 0; i < OUT; i++)
-#pragma GCC unroll 4
-            for (int j = 0; j < OUT; j++)
-                if (i < size.height && j < size.width) {
-                    const ptrdiff_t at = i * row + j * pixel + c;
-
-                    store(y + at, load(start + at) + out[i][j]);
-                }
-    }
-}
-
-/* The largest of each 2x2. */
-static void
-tile_out_pooled(const struct ink_tiles *tiles, const float *m, const float *bias, float *y,
-                uint8_t *place, struct size size)
-{
-    const ptrdiff_t pixel = tiles->y_pixel, row = pixel * (tiles->out_width / 2);
-
-    for (int c = 0; c < tiles->channels; c += LANES) {
-        vec out[OUT][OUT], shift = bias ? load(bias + c) : (vec){0};
-
-        sum_tile(tiles, m + c, out);
-#pragma GCC unroll 2
-        for (int i = 0; i < OUT; i += 2)
-#pragma GCC unroll 2
-            for (int j = 0; j < OUT; j += 2) {
-                const ptrdiff_t at = i / 2 * row + j / 2 * pixel + c;
-
-                if (i + 1 < size.height && j + 1 < size.width)
-                    store_window((const vec[4]){out[i][j] + shift, out[i][j + 1] + shift,
-                                                out[i + 1][j] + shift, out[i + 1][j + 1] + shift},
-                                 tiles->is_relu, y + at, place ? place + at : NULL);
-            }
-    }
-}
-
-void
-INK_SIMD_NAME(tiles_out)(const struct ink_tiles *tiles, const float *m, const float *bias,
-                         const float *start, float *y, uint8_t *place)
-{
-    int across = ink_tiles_across(tiles), side = tiles->is_pooled ? OUT / 2 : OUT;
-    ptrdiff_t row = tiles->is_pooled ? tiles->out_width / 2 : tiles->out_width;
-
-    for (int i = tiles->first_row; i < tiles->last_row; i++)
-        for (int j = 0; j < across; j++, m += tiles->channels) {
-            const struct size size = {.height = least(tiles->out_height - i * OUT, OUT),
-                                      .width = least(tiles->out_width - j * OUT, OUT)};
-            const ptrdiff_t to = (i * side * row + j * side) * tiles->y_pixel;
-
-            if (tiles->is_pooled)
-                tile_out_pooled(tiles, m, bias, y + to, place ? place + to : NULL, size);
-            else if (start)
-                tile_add(tiles, m, start + to, y + to, size);
-            else
-                tile_out(tiles, m, bias, y + to, size);
-        }
-}
-
-/* ---- weights ---- */
-
 /* Three weights in a line -> their six numbers: values of a polynomial, over those that make the
  * tile's outputs whole again. */
 ALWAYS_INLINE void
@@ -270,28 +146,17 @@ line_of_weights(const vec g[static 3], vec out[static 6])
     out[5] = g[2];
 }
 
+#include "model/kernels/simd_tiles.h"
+
+void
+INK_SIMD_NAME(tiles_out)(const struct ink_tiles *tiles, const float *m, const float *bias,
+                         const float *start, float *y, uint8_t *place)
+{
+    tiles_out(tiles, m, bias, start, y, place);
+}
+
 void
 INK_SIMD_NAME(tiles_weights)(size_t count, const float *w, float *u, size_t step)
 {
-    for (size_t at = 0; at < count; at += LANES) {
-        vec half[3][SIDE], line[3], out[SIDE];
-
-#pragma GCC unroll 3
-        for (size_t j = 0; j < 3; j++) {
-#pragma GCC unroll 3
-            for (size_t i = 0; i < 3; i++)
-                line[i] = load(w + (3 * i + j) * count + at);
-            line_of_weights(line, half[j]);
-        }
-#pragma GCC unroll 6
-        for (size_t i = 0; i < SIDE; i++) {
-#pragma GCC unroll 3
-            for (size_t j = 0; j < 3; j++)
-                line[j] = half[j][i];
-            line_of_weights(line, out);
-#pragma GCC unroll 6
-            for (size_t j = 0; j < SIDE; j++)
-                store(u + (i * SIDE + j) * step + at, out[j]);
-        }
-    }
+    tiles_weights(count, w, count, u, step);
 }
