@@ -16,7 +16,7 @@
 #include "base/rng.h"
 #include "model/checkpoint_folder.h"
 #include "model/snapshot_priv.h"
-#include "tests/unit/ink_test.h"
+#include "tests/unit/net_fixture.h"
 
 static const char small_net[] = "image: input 1x28x28\n"
                                 "p: avgpool 4x4\n"
@@ -54,14 +54,10 @@ noise(size_t count, uint64_t seed)
 static inline const struct ink_snapshot *
 fresh(void)
 {
-    INK_CLEANUP(ink_arch_destroy) struct ink_arch *arch = NULL;
-    const struct ink_snapshot *snapshot = NULL;
-    struct ink_record record = {.name = "test", .command = "train \"it\"", .epochs = RECORD_EPOCHS};
-    struct ink_err err;
+    const struct ink_record record = {
+        .name = "test", .command = "train \"it\"", .epochs = RECORD_EPOCHS};
 
-    assert_ok(ink_arch_parse(small_net, strlen(small_net), &arch, &err), &err);
-    assert_ok(ink_snapshot_create(arch, &record, 1, &snapshot, &err), &err);
-    return snapshot;
+    return snapshot_of(small_net, &record, 1);
 }
 
 static inline struct ink_train_options

@@ -25,14 +25,7 @@ static const char net[] = "image: input 1x28x28\n"
 static const struct ink_snapshot *
 all_kinds(void)
 {
-    INK_CLEANUP(ink_arch_destroy) struct ink_arch *arch = NULL;
-    const struct ink_snapshot *snapshot = NULL;
-    struct ink_err err;
-
-    assert_ok(ink_arch_parse(net, sizeof(net) - 1, &arch, &err), &err);
-    assert_ok(ink_snapshot_create(arch, &(struct ink_record){.name = "x"}, 3, &snapshot, &err),
-              &err);
-    return snapshot;
+    return snapshot_of(net, &(struct ink_record){.name = "x"}, 3);
 }
 
 static const struct ink_snapshot *

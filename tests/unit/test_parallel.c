@@ -171,14 +171,10 @@ static const struct {
 static void
 make_start(const char *nodes, struct member *out)
 {
-    INK_CLEANUP(ink_arch_destroy) struct ink_arch *arch = NULL;
     char text[512];
-    struct ink_err err;
 
     (void)snprintf(text, sizeof(text), "image: input 1x28x28\n%s", nodes);
-    assert_ok(ink_arch_parse(text, strlen(text), &arch, &err), &err);
-    assert_ok(ink_snapshot_create(arch, &(struct ink_record){.name = "x"}, 3, &out->start, &err),
-              &err);
+    out->start = snapshot_of(text, &(struct ink_record){.name = "x"}, 3);
 }
 
 static void

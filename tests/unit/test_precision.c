@@ -174,18 +174,6 @@ distance(const float *a, const float *b, size_t count)
     return sqrt(apart / fmax(length, 1e-30));
 }
 
-static const struct ink_snapshot *
-snapshot_of(const char *text)
-{
-    INK_CLEANUP(ink_arch_destroy) struct ink_arch *arch = NULL;
-    const struct ink_snapshot *snapshot = NULL;
-    struct ink_err err;
-
-    assert_ok(ink_arch_parse(text, strlen(text), &arch, &err), &err);
-    assert_ok(ink_snapshot_create(arch, NULL, 3, &snapshot, &err), &err);
-    return snapshot;
-}
-
 static void
 check_gradients(const char *name, double allowed, const struct ink_snapshot *snapshot,
                 const struct ink_kernels *kernels)
@@ -235,7 +223,7 @@ gradients_are_near_the_floats(void **state)
         for (size_t j = 0; j < count; j++)
             if (all[j]->bf16) {
                 INK_CLEANUP(ink_snapshot_unrefp)
-                const struct ink_snapshot *snapshot = snapshot_of(nets[i].text);
+                const struct ink_snapshot *snapshot = snapshot_of(nets[i].text, NULL, 3);
 
                 check_gradients(nets[i].name, nets[i].apart, snapshot, all[j]);
             }
@@ -255,7 +243,7 @@ answers_are_those_of_training(void **state)
         kernels = all[ink_kernels_list(all) - 1];
     for (size_t i = 0; i < sizeof(nets) / sizeof(*nets); i++) {
         INK_CLEANUP(ink_snapshot_unrefp)
-        const struct ink_snapshot *snapshot = snapshot_of(nets[i].text);
+        const struct ink_snapshot *snapshot = snapshot_of(nets[i].text, NULL, 3);
         struct ink_plan *plan = NULL;
         struct ink_workspace workspace;
         struct bench bench;
@@ -379,7 +367,8 @@ train(const struct ink_dataset *pictures, const struct ink_dataset *test,
     const struct ink_snapshot *start =
         snapshot_of("image: input 1x28x28\nc: conv 16 5x5 stride=2\nb: batchnorm\nr: relu\n"
                     "d: conv 20 3x3\ns: relu\np: maxpool 2x2\nf: flatten\n"
-                    "e: dense 33\nt: relu\ng: dense 10\n");
+                    "e: dense 33\nt: relu\ng: dense 10\n",
+                    NULL, 3);
     struct ink_train_options options = ink_train_defaults();
     struct ink_train_result result = {0};
     struct ink_err err;

@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "model/store.h"
+#include "tests/unit/net_fixture.h"
 
 enum { PUBLISHERS = 4, EACH = 5 };
 
@@ -24,15 +25,10 @@ static char folder[64];
 static const struct ink_snapshot *
 named(const char *name, unsigned long long seed)
 {
-    INK_CLEANUP(ink_arch_destroy) struct ink_arch *arch = NULL;
-    const struct ink_snapshot *snapshot = NULL;
     struct ink_record record = {0};
-    struct ink_err err;
 
     (void)snprintf(record.name, sizeof(record.name), "%s", name);
-    assert_ok(ink_arch_parse(net, sizeof(net) - 1, &arch, &err), &err);
-    assert_ok(ink_snapshot_create(arch, &record, seed, &snapshot, &err), &err);
-    return snapshot;
+    return snapshot_of(net, &record, seed);
 }
 
 static void

@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "model/net_run.h"
+#include "tests/unit/net_fixture.h"
 
 #define HEAD "image: input 1x28x28\n"
 #define TAIL "m: globalpool\nf: flatten\nd: dense 10\n"
@@ -135,14 +136,11 @@ tiles_give_what_the_reference_does(void **state)
     (void)state;
     (void)tables(all, &fast_count);
     for (size_t i = 0; i < sizeof(nets) / sizeof(*nets); i++) {
-        INK_CLEANUP(ink_arch_destroy) struct ink_arch *arch = NULL;
-        INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *snapshot = NULL;
+        INK_CLEANUP(ink_snapshot_unrefp)
+        const struct ink_snapshot *snapshot = snapshot_of(nets[i].text, NULL, 5);
         struct bench got, want;
-        struct ink_err err;
         int tiled = 0;
 
-        assert_ok(ink_arch_parse(nets[i].text, strlen(nets[i].text), &arch, &err), &err);
-        assert_ok(ink_snapshot_create(arch, NULL, 5, &snapshot, &err), &err);
         bench_init(&got, snapshot, INK_USE_ANSWER);
         bench_init(&want, snapshot, INK_USE_ANSWER);
         if (strcmp(nets[i].name, "some pictures together") == 0)
@@ -251,14 +249,11 @@ training_is_that_of_the_reference(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof(nets) / sizeof(*nets); i++) {
-        INK_CLEANUP(ink_arch_destroy) struct ink_arch *arch = NULL;
-        INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *snapshot = NULL;
+        INK_CLEANUP(ink_snapshot_unrefp)
+        const struct ink_snapshot *snapshot = snapshot_of(nets[i].text, NULL, 5);
         struct bench bench[3];
-        struct ink_err err;
         int tiled = 0;
 
-        assert_ok(ink_arch_parse(nets[i].text, strlen(nets[i].text), &arch, &err), &err);
-        assert_ok(ink_snapshot_create(arch, NULL, 5, &snapshot, &err), &err);
         for (size_t j = 0; j < 3; j++)
             bench_init(&bench[j], snapshot, INK_USE_TRAIN);
         for (int j = 0; j < bench[0].plan->node_count; j++)
@@ -458,12 +453,9 @@ bf16_tiles_give_what_the_reference_does(void **state)
     (void)state;
     (void)tables(all, &fast_count);
     for (size_t i = 0; i < sizeof(bf16_nets) / sizeof(*bf16_nets); i++) {
-        INK_CLEANUP(ink_arch_destroy) struct ink_arch *arch = NULL;
-        INK_CLEANUP(ink_snapshot_unrefp) const struct ink_snapshot *snapshot = NULL;
-        struct ink_err err;
+        INK_CLEANUP(ink_snapshot_unrefp)
+        const struct ink_snapshot *snapshot = snapshot_of(bf16_nets[i].text, NULL, 5);
 
-        assert_ok(ink_arch_parse(bf16_nets[i].text, strlen(bf16_nets[i].text), &arch, &err), &err);
-        assert_ok(ink_snapshot_create(arch, NULL, 5, &snapshot, &err), &err);
         for (size_t table = 0; table < fast_count; table++)
             if (all[table]->bf16)
                 compare_bf16(bf16_nets[i].name, all[table], snapshot, bf16_nets[i].tiled);

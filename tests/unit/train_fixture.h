@@ -10,7 +10,7 @@
 #include "base/cleanup.h"
 #include "model/snapshot_priv.h"
 #include "model/trainer.h"
-#include "tests/unit/ink_test.h"
+#include "tests/unit/net_fixture.h"
 
 static const char small_net[] = "image: input 1x28x28\n"
                                 "c: conv 6 5x5 stride=3\n"
@@ -60,14 +60,9 @@ columns(size_t count, uint64_t seed)
 static inline const struct ink_snapshot *
 fresh(const char *text)
 {
-    INK_CLEANUP(ink_arch_destroy) struct ink_arch *arch = NULL;
-    const struct ink_snapshot *snapshot = NULL;
-    struct ink_record record = {.name = "test", .command = "none", .epochs = 2};
-    struct ink_err err;
+    const struct ink_record record = {.name = "test", .command = "none", .epochs = 2};
 
-    assert_ok(ink_arch_parse(text, strlen(text), &arch, &err), &err);
-    assert_ok(ink_snapshot_create(arch, &record, 1, &snapshot, &err), &err);
-    return snapshot;
+    return snapshot_of(text, &record, 1);
 }
 
 static inline struct ink_train_options
