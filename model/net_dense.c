@@ -19,12 +19,6 @@ least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-static size_t
-panels(size_t count)
-{
-    return (count + INK_PANEL - 1) / INK_PANEL * INK_PANEL;
-}
-
 /* ---- forward ---- */
 
 /* What kernels see of a layer. */
@@ -63,7 +57,7 @@ ink_dense_scratch_size(const struct ink_plan *plan, size_t pictures)
 {
     if (plan->use != INK_USE_TRAIN || plan->dense_size == 0)
         return 0;
-    return panels(pictures) * (plan->dense_size + BLOCK_INPUTS) + plan->dense_size * INK_PANEL +
+    return ink_panels(pictures) * (plan->dense_size + BLOCK_INPUTS) + plan->dense_size * INK_PANEL +
            INK_KERNEL_SLACK;
 }
 
@@ -129,17 +123,17 @@ ink_run_dense_back(const struct ink_run *run, const struct ink_plan_node *at, co
 {
     size_t inputs = ink_shape_count(at->in), pictures = (size_t)run->count;
     float *turned = run->workspace->dense;
-    float *block = turned + panels(pictures) * ink_panel_channels(at);
+    float *block = turned + ink_panels(pictures) * ink_panel_channels(at);
 
     ink_run_bias_back(run, at, dy);
     if (!dx)
         return;
-    turn_gradients(run, at, dy, turned, block + panels(pictures) * BLOCK_INPUTS);
+    turn_gradients(run, at, dy, turned, block + ink_panels(pictures) * BLOCK_INPUTS);
     for (size_t first = 0; first < inputs && !ink_run_is_cancelled(run); first += BLOCK_INPUTS) {
         size_t count = least(BLOCK_INPUTS, inputs - first);
         const struct ink_transpose form = {.rows = count,
                                            .columns = pictures,
-                                           .from_step = panels(pictures),
+                                           .from_step = ink_panels(pictures),
                                            .to_step = inputs,
                                            .is_added = at->adds[0]};
 
@@ -279,16 +273,17 @@ fold_panels(struct fold *fold, size_t panel_count, const uint32_t *has)
                 fold->output[fold->count++] = (uint8_t)o;
             }
     }
-    fold->lanes = panels(fold->count);
+    fold->lanes = ink_panels(fold->count);
 }
 
 static void
 fold_outputs(const struct ink_dense_job *job, int index, struct strip *strip, uint32_t *has)
 {
     const struct ink_plan_node *at = &job->plan->node[index];
-    size_t outputs = ink_channels_of(at->out), panel_count = panels(outputs) / INK_PANEL, dy_at = 0;
+    size_t outputs = ink_channels_of(at->out), dy_at = 0;
+    size_t panel_count = ink_panels(outputs) / INK_PANEL;
 
-    memset(has, outputs < INK_DENSE_CUT_MIN ? 0xff : 0, panels(outputs) * sizeof(*has));
+    memset(has, outputs < INK_DENSE_CUT_MIN ? 0xff : 0, ink_panels(outputs) * sizeof(*has));
     if (outputs >= INK_DENSE_CUT_MIN)
         find_some(job, (struct walk){.job = job, .index = index, .is_gradient = true}, 0, outputs,
                   has);
@@ -444,12 +439,12 @@ node_gradients(const struct ink_dense_job *job, int index, size_t pictures)
     size_t part = (size_t)job->part, parts = (size_t)job->parts;
     struct strip strip = {.pictures = pictures, .dy = job->scratch};
 
-    strip.x = strip.dy + pictures * panels(outputs) + INK_KERNEL_SLACK;
+    strip.x = strip.dy + pictures * ink_panels(outputs) + INK_KERNEL_SLACK;
     strip.x_pairs = (uint16_t *)(strip.x + pictures * STRIP_INPUTS + INK_KERNEL_SLACK);
     strip.result = strip.x + (at->is_bf16 ? 2 : 1) * (pictures * STRIP_INPUTS + INK_KERNEL_SLACK);
     strip.piece = strip.result + (size_t)TILE_INPUTS * TILE_OUTPUTS;
     strip.fold = (struct fold *)(void *)(strip.piece + (size_t)TILE_INPUTS * INK_PANEL);
-    fold_outputs(job, index, &strip, (uint32_t *)(strip.fold + panels(outputs) / INK_PANEL));
+    fold_outputs(job, index, &strip, (uint32_t *)(strip.fold + ink_panels(outputs) / INK_PANEL));
     pack_gradients(job, index, &strip);
     end = least(tiles * (part + 1) / parts * TILE_INPUTS, inputs);
     for (strip.first = tiles * part / parts * TILE_INPUTS; strip.first < end;

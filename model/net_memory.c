@@ -22,12 +22,6 @@ struct lot {
     int first, last;
 };
 
-static size_t
-panels(size_t count)
-{
-    return (count + INK_PANEL - 1) / INK_PANEL * INK_PANEL;
-}
-
 /* The next `size` of a block that grows. */
 static size_t
 take(size_t *block_size, size_t size)
@@ -157,7 +151,7 @@ plan_places(struct ink_plan *plan)
                           (at->pooled >= 0 && plan->use == INK_USE_TRAIN);
 
         if (has_places && !at->is_pooled_away)
-            at->place_at = take(&plan->place_size, panels(ink_shape_count(at->kept)));
+            at->place_at = take(&plan->place_size, ink_panels(ink_shape_count(at->kept)));
     }
 }
 
@@ -173,7 +167,7 @@ plan_lots(struct ink_plan *plan, struct lot values[static INK_ARCH_NODE_MAX],
     for (int i = 0; i < plan->node_count; i++) {
         struct ink_plan_node *at = &plan->node[i];
 
-        values[i].size = gradients[i].size = panels(ink_shape_count(at->kept));
+        values[i].size = gradients[i].size = ink_panels(ink_shape_count(at->kept));
         if (value_root(plan, i) != i)
             continue;
         if (at->value_brief > 0) {

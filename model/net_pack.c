@@ -8,12 +8,6 @@
 #include <string.h>
 
 /* Channels of one panel row. */
-static size_t
-panels(size_t count)
-{
-    return (count + INK_PANEL - 1) / INK_PANEL * INK_PANEL;
-}
-
 /* Where input `in` of the snapshot is: a picture's numbers lie as [H][W][C], there as [C][H][W]. */
 static size_t
 input_at(const struct ink_plan_node *at, size_t in)
@@ -126,7 +120,7 @@ pack_norm(const struct ink_plan *plan, const struct ink_snapshot *snapshot, int 
     memcpy(block + at->weight_at, ink_snapshot_weights(snapshot, index), channels * sizeof(*block));
     memcpy(block + at->bias_at, ink_snapshot_biases(snapshot, index), channels * sizeof(*block));
     memcpy(statistics, ink_snapshot_statistics(snapshot, index), channels * sizeof(*block));
-    memcpy(statistics + panels(channels), ink_snapshot_statistics(snapshot, index) + channels,
+    memcpy(statistics + ink_panels(channels), ink_snapshot_statistics(snapshot, index) + channels,
            channels * sizeof(*block));
     for (size_t c = 0; c < channels && plan->use == INK_USE_ANSWER; c++) {
         double scale, shift;
@@ -175,7 +169,7 @@ ink_plan_unpack(const struct ink_plan *plan, const float *block, int index, floa
                     *out_weights++ = block[at->weight_at + panel_at(at, out, in, i)];
     if (out_statistics && at->node->statistic_count > 0) {
         memcpy(out_statistics, block + at->statistic_at, channels * sizeof(*out_statistics));
-        memcpy(out_statistics + channels, block + at->statistic_at + panels(channels),
+        memcpy(out_statistics + channels, block + at->statistic_at + ink_panels(channels),
                channels * sizeof(*out_statistics));
     }
 }
@@ -218,8 +212,8 @@ ink_plan_turn_convs(const struct ink_plan *plan, const struct ink_kernels *kerne
         if (at->is_bf16)
             ink_bf16_turn(kernels->bf16, at, is_back && ink_bf16_is_turned(at), block, turned,
                           (const int[2]){part, parts});
-        count =
-            is_back && !ink_bf16_is_turned(at) ? panels((size_t)at->in.channels) / INK_PANEL : 0;
+        count = is_back && !ink_bf16_is_turned(at) ? ink_panels((size_t)at->in.channels) / INK_PANEL
+                                                   : 0;
         for (size_t panel = count * (size_t)part / (size_t)parts;
              panel < count * ((size_t)part + 1) / (size_t)parts; panel++)
             turn_panel(at, block + at->weight_at, panel, turned + at->turned_at);

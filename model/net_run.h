@@ -5,9 +5,10 @@
 /*
  * net_run: what the functions of all nodes share while a plan runs.
  *
- * net_run.c walks through the nodes and has the plain ones, net_head.c through the
- * first of them picture by picture; net_conv.c and net_dense.c have those with
- * weights, net_norm.c batch normalisation.
+ * net_plan.c makes the plan, net_workspace.c the memory for it. net_run.c walks
+ * through the nodes and has the plain ones, net_head.c through the first of them
+ * picture by picture; net_conv.c and net_dense.c have those with weights,
+ * net_norm.c batch normalisation.
  *
  * Threads  the workspace's owner
  */
@@ -62,10 +63,17 @@ ink_channels_of(struct ink_shape shape)
     return (size_t)shape.channels;
 }
 
+/* So many numbers, and the rest of their last panel. */
+static inline size_t
+ink_panels(size_t count)
+{
+    return (count + INK_PANEL - 1) / INK_PANEL * INK_PANEL;
+}
+
 static inline size_t
 ink_panel_channels(const struct ink_plan_node *at)
 {
-    return (ink_channels_of(at->out) + INK_PANEL - 1) / INK_PANEL * INK_PANEL;
+    return ink_panels(ink_channels_of(at->out));
 }
 
 static inline bool
