@@ -5,9 +5,9 @@
 /*
  * trainer_priv: what a training run is made of.
  *
- * trainer.c owns the run (epochs, validation, snapshots), trainer_step.c one
- * mini-batch on all threads, trainer_update.c how it changes the weights,
- * trainer_checkpoint.c what outlives the process.
+ * trainer.c owns the run (epochs, validation, snapshots), trainer_options.c what
+ * it can be told, trainer_step.c one mini-batch on all threads, trainer_update.c
+ * how it changes the weights, trainer_checkpoint.c what outlives the process.
  *
  * Threads  the caller's, and between the pool's start and end of a step its workers
  */
@@ -84,6 +84,15 @@ ink_trainer_is_first(const struct ink_trainer *trainer)
 {
     return !trainer->options->parallel || trainer->options->parallel->rank == 0;
 }
+
+/*
+ * Options that no run could have, or nothing to learn from.
+ *
+ * Errors   INK_BADARG  says which option, its value and its range
+ */
+INK_MUST_CHECK enum ink_status ink_trainer_check_options(const struct ink_train_options *options,
+                                                         const struct ink_dataset *train,
+                                                         struct ink_err *err);
 
 /* The shares' workspaces and gradients, and the threads' scratch. */
 INK_MUST_CHECK enum ink_status ink_trainer_shares_create(struct ink_trainer *trainer,
