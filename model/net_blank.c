@@ -84,7 +84,9 @@ find_blank(const struct ink_run *run, const struct ink_plan_node *at, const floa
 
     one.in_width = one.kernel_width;
     one.out_height = one.out_width = 1;
-    if (at->is_bf16)
+    /* Where tiles in bf16 compute it, training has no plain weights in bf16: those in float do. In
+     * answers such a node has padding, and no blank. */
+    if (at->is_bf16 && at->tiled_size == 0)
         ink_bf16_run_blank(run, at, &one, patch, blank);
     else
         run->kernels->conv(&one, patch, run->block + at->weight_at, bias, at->has_relu, blank);

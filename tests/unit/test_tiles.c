@@ -462,6 +462,57 @@ bf16_tiles_give_what_the_reference_does(void **state)
     }
 }
 
+/* Convolutions by tiles before one that leaves out blank margins: what they are there is the same,
+ * but for rounding, as where all is computed. Scores of a blank picture, and of one with a stroke.
+ */
+static void
+compare_blank(const struct ink_kernels *kernels, const struct ink_snapshot *snapshot,
+              enum ink_precision precision)
+{
+    enum { PICTURES = 2 };
+    float scores[2][PICTURES * INK_CLASS_COUNT], pixels[PICTURES * INK_PICTURE_SIZE] = {0};
+    struct bench bench;
+    float most = 0;
+
+    bench_init_as(&bench, snapshot, INK_USE_TRAIN, precision);
+    assert_true(bench.plan->node[2].tiled_size > 0 && bench.plan->node[3].skips_blank);
+    for (int i = 1; i <= 3; i++) /* new ones are zero */
+        for (size_t j = 0; j < ink_plan_bias_size(&bench.plan->node[i]); j++)
+            bench.block[bench.plan->node[i].bias_at + j] = ink_rng_between(&rng, -1, 1);
+    for (size_t i = 10; i < 18; i++)
+        pixels[INK_PICTURE_SIZE + i * INK_PICTURE_SIDE + 14] = 1;
+    for (int i = 0; i < 2; i++, bench.plan->node[3].skips_blank = false) {
+        forward(&bench, kernels, pixels, PICTURES);
+        memcpy(scores[i], ink_net_scores(bench.plan, &bench.workspace), sizeof(scores[i]));
+    }
+    for (size_t i = 0; i < PICTURES * INK_CLASS_COUNT; i++)
+        most = fmaxf(most, fabsf(scores[1][i]));
+    assert_near(kernels->name, "scores with blank margins", scores[0], scores[1],
+                PICTURES * INK_CLASS_COUNT,
+                (precision == INK_PRECISION_BF16 ? 0.01 : 1e-5) * (double)most);
+    bench_fini(&bench);
+}
+
+static void
+blank_margins_are_those_of_tiles(void **state)
+{
+    INK_CLEANUP(ink_snapshot_unrefp)
+    const struct ink_snapshot *snapshot =
+        snapshot_of(HEAD "a: conv 32 3x3\nb: conv 32 3x3\nc: conv 32 3x3\nr: relu\n"
+                         "p: maxpool 2x2\nf: flatten\nd: dense 10\n",
+                    NULL, 5);
+    const struct ink_kernels *all[INK_KERNELS_MAX];
+    size_t fast_count;
+
+    (void)state;
+    (void)tables(all, &fast_count);
+    for (size_t table = 0; table <= fast_count; table++) {
+        compare_blank(all[table], snapshot, INK_PRECISION_F32);
+        if (all[table]->bf16)
+            compare_blank(all[table], snapshot, INK_PRECISION_BF16);
+    }
+}
+
 /* What is rounded is the same to the last bit: sums are in the same order. */
 static void
 bf16_tiles_are_rounded_alike(void **state)
@@ -555,6 +606,7 @@ main(void)
         cmocka_unit_test(bf16_weights_are_turned_alike),
         cmocka_unit_test(products_are_those_of_convolutions),
         cmocka_unit_test(bf16_tiles_give_what_the_reference_does),
+        cmocka_unit_test(blank_margins_are_those_of_tiles),
         cmocka_unit_test(bf16_tiles_are_rounded_alike),
         cmocka_unit_test(bf16_winners_are_alike),
     };
