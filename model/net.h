@@ -111,10 +111,11 @@ struct ink_plan_node {
     bool needs_gradient;              /* some parameter is at or above it */
     bool adds[INK_ARCH_INPUT_MAX];    /* backward: this input's gradient has been written already */
     bool has_padding, has_turned_padding;
-    int value_brief;        /* pictures that its value is kept for: 1 before head_end,
-                               INK_BODY_PICTURES before body_end, or 0 for all */
-    bool is_gradient_brief; /* kept for one picture */
-    bool is_again;          /* its value is computed again on the way back */
+    int value_brief;                  /* pictures that its value is kept for: 1 before head_end,
+                                         INK_BODY_PICTURES before body_end, or 0 for all */
+    bool is_gradient_brief;           /* kept for one picture */
+    bool value_stays, gradient_stays; /* and these when the way back is over */
+    bool is_again;                    /* its value is computed again on the way back */
 };
 
 struct ink_plan {
@@ -128,6 +129,7 @@ struct ink_plan {
     size_t statistic_size; /* floats behind them: running statistics */
     size_t turned_size;    /* floats */
     size_t value_size;     /* floats a picture: values and gradients */
+    size_t staying_size;   /* floats a picture: those of them that stay */
     size_t extra_size;     /* floats a picture: a gradient on its way to be added */
     size_t place_size;     /* bytes a picture */
     size_t moment_size;    /* floats */
@@ -153,11 +155,14 @@ struct ink_plan {
 /* Numbers of one user of a plan. */
 struct ink_workspace {
     int capacity;
-    int count;       /* pictures of the last forward */
-    int group_count; /* batch norm's groups among them; the owner's choice, 0 = as many as
-                        ink_norm_groups says */
-    float *block;    /* what the pointers below point into */
-    float *value;    /* [..][capacity][...], node by node, gradients among them */
+    int count;        /* pictures of the last forward */
+    int group_count;  /* batch norm's groups among them; the owner's choice, 0 = as many as
+                         ink_norm_groups says */
+    bool is_borrowed; /* the memory is another one's but for `own` */
+    float *block;     /* what the pointers below point into */
+    float *own;       /* what `staying` and `statistics` point into */
+    float *value;     /* [..][capacity][...], node by node, gradients among them */
+    float *staying;   /* the same, of what stays */
     float *extra, *padded;
     float *tiles;      /* inputs and outputs of tiles */
     float *blank;      /* what nodes are where nothing is drawn, and a window of it */
@@ -188,6 +193,14 @@ void ink_plan_alone(struct ink_plan *plan);
 INK_MUST_CHECK enum ink_status ink_workspace_init(struct ink_workspace *workspace,
                                                   const struct ink_plan *plan, int capacity,
                                                   struct ink_err *err);
+/*
+ * One for pictures that are passed forward and back when those of `lender` were: in the same memory
+ * but for what stays, so that it is in the caches. lender: of the same plan; it must live longer.
+ */
+INK_MUST_CHECK enum ink_status ink_workspace_borrow(struct ink_workspace *workspace,
+                                                    const struct ink_plan *plan,
+                                                    const struct ink_workspace *lender,
+                                                    struct ink_err *err);
 void ink_workspace_fini(struct ink_workspace *workspace);
 
 /* INK_TOOBIG if the activations of so many pictures are more than base/limits.h allows. */

@@ -7,7 +7,8 @@
  * when it has its turn; behind it, gradients that are written later may take
  * their place. So a network needs little more memory than its values do, and
  * less of it has to come from outside the caches. What dense layers read and
- * their gradients are needed once more when the way back is over.
+ * their gradients stay when the way back is over: the gradients of their weights
+ * are made of all pictures', also of those that were computed in the same memory.
  */
 #include "model/net_run.h"
 
@@ -20,6 +21,7 @@ enum {
 struct lot {
     size_t at, size;
     int first, last;
+    bool stays;
 };
 
 /* The next `size` of a block that grows. */
@@ -89,7 +91,7 @@ find_value_turns(const struct ink_plan *plan, struct lot lots[static INK_ARCH_NO
         lots[root].first = TURN_BEFORE;
         extend(&lots[root], i == 0 ? TURN_BEHIND : turn_of(plan, i));
         if (node->op == INK_OP_DENSE)
-            extend(&lots[value_root(plan, node->input[0])], TURN_BEHIND);
+            lots[value_root(plan, node->input[0])].stays = plan->use == INK_USE_TRAIN;
     }
 }
 
@@ -105,8 +107,7 @@ find_gradient_turns(const struct ink_plan *plan, struct lot lots[static INK_ARCH
         extend(lot, turn_of(plan, i));
         if (i == plan->node_count - 1)
             extend(lot, TURN_BEFORE);
-        if (at->node->op == INK_OP_DENSE)
-            extend(lot, TURN_BEHIND);
+        lot->stays |= at->node->op == INK_OP_DENSE;
         if (at->pulled >= 0)
             extend(&lots[gradient_root(plan, at->pulled)], turn_of(plan, i));
         if (at->pulled >= 0 && plan->node[at->pulled].unpooled >= 0)
@@ -116,10 +117,14 @@ find_gradient_turns(const struct ink_plan *plan, struct lot lots[static INK_ARCH
     }
 }
 
-/* The lowest place that is free while it is needed. */
+/* The lowest place that is free while it is needed; of what stays the next one. */
 static void
-place(struct lot *placed, int *count, struct lot *lot)
+place(struct ink_plan *plan, struct lot *placed, int *count, struct lot *lot)
 {
+    if (lot->stays) {
+        lot->at = take(&plan->staying_size, lot->size);
+        return;
+    }
     lot->at = 0;
     for (int i = 0; i < *count; i++) {
         const struct lot *other = &placed[i];
@@ -174,8 +179,9 @@ plan_lots(struct ink_plan *plan, struct lot values[static INK_ARCH_NODE_MAX],
             at->value_at = take(&plan->brief_size, (size_t)at->value_brief * values[i].size);
             continue;
         }
-        place(placed, &count, &values[i]);
+        place(plan, placed, &count, &values[i]);
         at->value_at = values[i].at;
+        at->value_stays = values[i].stays;
     }
     for (int i = plan->node_count - 1; i >= 0; i--) {
         struct ink_plan_node *at = &plan->node[i];
@@ -186,8 +192,9 @@ plan_lots(struct ink_plan *plan, struct lot values[static INK_ARCH_NODE_MAX],
             at->gradient_at = take(&plan->brief_size, gradients[i].size);
             continue;
         }
-        place(placed, &count, &gradients[i]);
+        place(plan, placed, &count, &gradients[i]);
         at->gradient_at = gradients[i].at;
+        at->gradient_stays = gradients[i].stays;
     }
     for (int i = 0; i < count; i++)
         if (placed[i].at + placed[i].size > plan->value_size)
@@ -212,7 +219,9 @@ ink_plan_memory(struct ink_plan *plan)
 
         at->value_at = value->value_at;
         at->value_brief = value->value_brief;
+        at->value_stays = value->value_stays;
         at->gradient_at = gradient->gradient_at;
+        at->gradient_stays = gradient->gradient_stays;
         at->is_gradient_brief = gradient->is_gradient_brief;
     }
 }

@@ -53,7 +53,7 @@ ink_floats(size_t count)
 enum ink_status
 ink_plan_check_batch(const struct ink_plan *plan, int pictures, struct ink_err *err)
 {
-    size_t each = plan->value_size + plan->extra_size + plan->place_size / 4;
+    size_t each = plan->value_size + plan->staying_size + plan->extra_size + plan->place_size / 4;
     size_t most = INK_LIMIT_BATCH_NUMBERS / each;
 
     if ((size_t)pictures <= most)
@@ -65,6 +65,23 @@ ink_plan_check_batch(const struct ink_plan *plan, int pictures, struct ink_err *
                     INK_LIMIT_BATCH_NUMBERS / ((1 << 20) / (int)sizeof(float)), most);
 }
 
+/* What a workspace does not borrow. */
+static enum ink_status
+create_own(struct ink_workspace *workspace, const struct ink_plan *plan, struct ink_err *err)
+{
+    size_t staying = plan->staying_size * (size_t)workspace->capacity + INK_KERNEL_SLACK;
+
+    workspace->own = ink_floats(staying + plan->statistic_size);
+    if (!workspace->own) {
+        ink_workspace_fini(workspace);
+        return ink_fail(err, INK_NOMEM, "no memory for the activations of %d pictures",
+                        workspace->capacity);
+    }
+    workspace->staying = workspace->own;
+    workspace->statistics = workspace->own + staying;
+    return INK_OK;
+}
+
 enum ink_status
 ink_workspace_init(struct ink_workspace *workspace, const struct ink_plan *plan, int capacity,
                    struct ink_err *err)
@@ -74,7 +91,7 @@ ink_workspace_init(struct ink_workspace *workspace, const struct ink_plan *plan,
     size_t of_dense = plan->rounded_each * pictures;
     size_t rounded_count = of_dense > plan->rounded_size ? of_dense : plan->rounded_size;
     size_t value = 0, extra, padded, blank, pooled, dense, rounded, moments, lined;
-    size_t pulled, brief, statistics, tiles, windows;
+    size_t pulled, brief, tiles, windows;
 
     extra = at += plan->value_size * pictures + INK_KERNEL_SLACK;
     padded = at += plan->extra_size * pictures + INK_KERNEL_SLACK;
@@ -88,8 +105,7 @@ ink_workspace_init(struct ink_workspace *workspace, const struct ink_plan *plan,
     lined = at += 2 * ink_panels(plan->window_size * groups + plan->window_scratch);
     pulled = at += plan->line_size + INK_KERNEL_SLACK;
     brief = at += plan->pull_size + INK_KERNEL_SLACK;
-    statistics = at += plan->brief_size + INK_KERNEL_SLACK;
-    at += plan->statistic_size;
+    at += plan->brief_size + INK_KERNEL_SLACK;
 
     *workspace = (struct ink_workspace){.capacity = capacity};
     workspace->block = ink_floats(at);
@@ -112,17 +128,37 @@ ink_workspace_init(struct ink_workspace *workspace, const struct ink_plan *plan,
     workspace->lined = workspace->block + lined;
     workspace->pulled = workspace->block + pulled;
     workspace->brief = workspace->block + brief;
-    workspace->statistics = workspace->block + statistics;
-    return INK_OK;
+    return create_own(workspace, plan, err);
+}
+
+enum ink_status
+ink_workspace_borrow(struct ink_workspace *workspace, const struct ink_plan *plan,
+                     const struct ink_workspace *lender, struct ink_err *err)
+{
+    *workspace = *lender;
+    workspace->is_borrowed = true;
+    return create_own(workspace, plan, err);
 }
 
 void
 ink_workspace_fini(struct ink_workspace *workspace)
 {
-    free(workspace->block);
-    free(workspace->places);
-    free(workspace->rng);
+    if (!workspace->is_borrowed) {
+        free(workspace->block);
+        free(workspace->places);
+        free(workspace->rng);
+    }
+    free(workspace->own);
     *workspace = (struct ink_workspace){0};
+}
+
+/* A picture's numbers among all. */
+static float *
+numbers_at(const struct ink_workspace *workspace, const struct ink_plan_node *at, bool stays,
+           size_t from, int picture)
+{
+    return (stays ? workspace->staying : workspace->value) + from * (size_t)workspace->capacity +
+           (size_t)picture * ink_shape_count(at->kept);
 }
 
 float *
@@ -134,8 +170,7 @@ ink_net_value(const struct ink_plan *plan, const struct ink_workspace *workspace
     if (at->value_brief > 0)
         return workspace->brief + at->value_at +
                (size_t)(picture % at->value_brief) * ink_shape_count(at->kept);
-    return workspace->value + at->value_at * (size_t)workspace->capacity +
-           (size_t)picture * ink_shape_count(at->kept);
+    return numbers_at(workspace, at, at->value_stays, at->value_at, picture);
 }
 
 float *
@@ -147,8 +182,7 @@ ink_net_gradient(const struct ink_plan *plan, const struct ink_workspace *worksp
     assert(at->needs_gradient);
     if (at->is_gradient_brief)
         return workspace->brief + at->gradient_at;
-    return workspace->value + at->gradient_at * (size_t)workspace->capacity +
-           (size_t)picture * ink_shape_count(at->kept);
+    return numbers_at(workspace, at, at->gradient_stays, at->gradient_at, picture);
 }
 
 float *

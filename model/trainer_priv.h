@@ -22,7 +22,7 @@
 #include "model/trainer.h"
 
 /* Pictures that are passed forward and back together: what they leave on the way stays in the
- * caches better than that of more. */
+ * caches, and a thread's next share takes the same memory. */
 enum { INK_SHARE_PICTURES = INK_NORM_GROUP };
 
 /* A share of a mini-batch; each thread has some. */
@@ -47,10 +47,11 @@ struct ink_trainer {
     struct ink_plan *plan;
     float *block, *turned, *average; /* average: NULL when off */
     struct ink_optimizer_state optimizer;
-    int share_max;
-    struct ink_share *share;             /* [share_max] */
-    const struct ink_workspace **passed; /* [share_max] theirs */
-    float **scratch;                     /* [thread_count] of the dense weights' gradients */
+    /* [learner_count][share_max]: of each thread that has pictures, one after the other in the same
+     * memory. */
+    int learner_count, share_max;
+    struct ink_share *share;
+    float **scratch;    /* [thread_count] of the dense weights' gradients */
     float *gradient;    /* [parameter_size] of the mini-batch; NULL unless it is needed whole */
     double *squares;    /* of it, summed piece by piece */
     double *statistics; /* [statistic_size] of the mini-batch */
@@ -59,8 +60,10 @@ struct ink_trainer {
     /* The mini-batch that the threads are at. */
     size_t batch_first, batch_count;
     double rate;
-    int share_count;        /* shares that have pictures of it, the first ones */
-    double loss, correct;   /* of it, of all processes: sums */
+    int share_count;                     /* shares that it is divided in, and these: */
+    struct ink_share **taken;            /* [share_count] */
+    const struct ink_workspace **passed; /* [share_count] theirs */
+    double loss, correct;                /* of it, of all processes: sums */
     atomic_bool is_dropped; /* cancelled before all shares were computed: no weight moves */
 
     struct ink_history history;

@@ -149,7 +149,7 @@ share_count(const struct ink_trainer *trainer, size_t batch_count)
 static size_t
 take_share(const struct ink_trainer *trainer, int number)
 {
-    struct ink_share *share = &trainer->share[number];
+    struct ink_share *share = trainer->taken[number];
     int shares = trainer->share_count, all = (int)trainer->batch_count;
     int groups = ink_norm_groups(all), units = unit_count(trainer, trainer->batch_count);
     int start = first_unit(trainer, units, 0), own = first_unit(trainer, units, 1) - start;
@@ -169,7 +169,21 @@ take_share(const struct ink_trainer *trainer, int number)
 static int
 first_share(const struct ink_trainer *trainer, int thread)
 {
-    return trainer->share_count * thread / trainer->thread_count;
+    return thread < trainer->learner_count
+               ? (int)((int64_t)trainer->share_count * thread / trainer->learner_count)
+               : trainer->share_count;
+}
+
+/* Which ones the mini-batch's shares are. */
+static void
+divide(struct ink_trainer *trainer)
+{
+    trainer->share_count = share_count(trainer, trainer->batch_count);
+    for (int t = 0; t < trainer->learner_count; t++)
+        for (int first = first_share(trainer, t), i = first; i < first_share(trainer, t + 1); i++) {
+            trainer->taken[i] = &trainer->share[t * trainer->share_max + i - first];
+            trainer->passed[i] = &trainer->taken[i]->workspace;
+        }
 }
 
 /* One thread's: what all shares found, of all processes; if one of them gave up, so do all. */
@@ -180,8 +194,8 @@ sum_shares(struct ink_trainer *trainer)
     double sums[3] = {0, 0, atomic_load(&trainer->is_dropped)};
 
     for (int t = 0; t < trainer->share_count; t++) {
-        sums[0] += trainer->share[t].loss;
-        sums[1] += trainer->share[t].correct;
+        sums[0] += trainer->taken[t]->loss;
+        sums[1] += trainer->taken[t]->correct;
     }
     if (parallel)
         parallel->sum_doubles(parallel->self, sums, 3);
@@ -196,9 +210,9 @@ step_in_turns(struct ink_trainer *trainer, int thread)
     if (thread % 2)
         ink_trainer_update_dense(trainer, thread);
     for (int i = first_share(trainer, thread); i < first_share(trainer, thread + 1); i++) {
-        trainer->share[i].workspace.cancel = NULL;
-        learn_rest(trainer, &trainer->share[i]);
-        trainer->share[i].workspace.cancel = trainer->cancel;
+        trainer->taken[i]->workspace.cancel = NULL;
+        learn_rest(trainer, trainer->taken[i]);
+        trainer->taken[i]->workspace.cancel = trainer->cancel;
     }
     if (thread % 2 == 0)
         ink_trainer_update_dense(trainer, thread);
@@ -212,9 +226,9 @@ step_work(void *self, int thread)
     bool is_in_turns = has_many_dense_weights(trainer);
 
     for (int i = first_share(trainer, thread); i < first_share(trainer, thread + 1); i++) {
-        learn_share(trainer, &trainer->share[i], take_share(trainer, i));
+        learn_share(trainer, trainer->taken[i], take_share(trainer, i));
         if (!is_in_turns)
-            learn_rest(trainer, &trainer->share[i]);
+            learn_rest(trainer, trainer->taken[i]);
     }
     if (ink_trainer_is_cancelled(trainer))
         atomic_store(&trainer->is_dropped, true);
@@ -237,7 +251,7 @@ enum ink_status
 ink_trainer_step(struct ink_trainer *trainer, double *out_loss, double *out_accuracy,
                  struct ink_err *err)
 {
-    trainer->share_count = share_count(trainer, trainer->batch_count);
+    divide(trainer);
     ink_pool_run(trainer->pool, step_work, trainer);
     if (atomic_load(&trainer->is_dropped))
         return ink_fail(err, INK_CANCELLED, "cancelled");
@@ -271,17 +285,19 @@ capacity_of(const struct ink_trainer *trainer)
     return capacity < trainer->options->batch_size ? capacity : trainer->options->batch_size;
 }
 
+/* Share number `number` of a thread that has share_max of them. */
 static enum ink_status
-create_share(struct ink_trainer *trainer, int number, struct ink_err *err)
+create_share(struct ink_trainer *trainer, struct ink_share *share, int number, struct ink_err *err)
 {
-    struct ink_share *share = &trainer->share[number];
+    struct ink_workspace *workspace = &share->workspace;
     enum ink_status status =
-        ink_workspace_init(&share->workspace, trainer->plan, capacity_of(trainer), err);
+        number == 0
+            ? ink_workspace_init(workspace, trainer->plan, capacity_of(trainer), err)
+            : ink_workspace_borrow(workspace, trainer->plan, &(share - number)->workspace, err);
 
     if (status)
         return status;
-    trainer->passed[number] = &share->workspace;
-    share->workspace.cancel = trainer->cancel;
+    workspace->cancel = trainer->cancel;
     share->gradient = ink_floats(trainer->plan->share_size);
     if (!share->gradient)
         return ink_fail(err, INK_NOMEM, "no memory for the gradients of a mini-batch");
@@ -292,19 +308,23 @@ enum ink_status
 ink_trainer_shares_create(struct ink_trainer *trainer, struct ink_err *err)
 {
     int threads = trainer->thread_count, batch = trainer->options->batch_size;
+    int most = count_shares(trainer, own_units_max(trainer), unit_size(trainer)), all;
     enum ink_status status;
 
-    trainer->share_max = count_shares(trainer, own_units_max(trainer), unit_size(trainer));
-    status = ink_plan_check_batch(trainer->plan, trainer->share_max * capacity_of(trainer), err);
+    trainer->learner_count = most < threads ? most : threads;
+    trainer->share_max = (most + trainer->learner_count - 1) / trainer->learner_count;
+    all = trainer->learner_count * trainer->share_max;
+    status = ink_plan_check_batch(trainer->plan, all * capacity_of(trainer), err);
     if (status)
         return status;
-    trainer->share = calloc((size_t)trainer->share_max, sizeof(*trainer->share));
-    trainer->passed = calloc((size_t)trainer->share_max, sizeof(*trainer->passed));
+    trainer->share = calloc((size_t)all, sizeof(*trainer->share));
+    trainer->taken = calloc((size_t)all, sizeof(*trainer->taken));
+    trainer->passed = calloc((size_t)all, sizeof(*trainer->passed));
     trainer->scratch = calloc((size_t)threads, sizeof(*trainer->scratch));
-    if (!trainer->share || !trainer->passed || !trainer->scratch)
+    if (!trainer->share || !trainer->taken || !trainer->passed || !trainer->scratch)
         return ink_fail(err, INK_NOMEM, "no memory for %d threads", threads);
-    for (int i = 0; i < trainer->share_max && !status; i++)
-        status = create_share(trainer, i, err);
+    for (int i = 0; i < all && !status; i++)
+        status = create_share(trainer, &trainer->share[i], i % trainer->share_max, err);
     for (int t = 0; t < threads && !status; t++) {
         trainer->scratch[t] = ink_floats(ink_dense_job_size(trainer->plan, (size_t)batch));
         if (!trainer->scratch[t])
@@ -316,16 +336,18 @@ ink_trainer_shares_create(struct ink_trainer *trainer, struct ink_err *err)
 void
 ink_trainer_shares_destroy(struct ink_trainer *trainer)
 {
-    for (int i = 0; trainer->share && i < trainer->share_max; i++) {
+    for (int i = 0; trainer->share && i < trainer->learner_count * trainer->share_max; i++) {
         ink_workspace_fini(&trainer->share[i].workspace);
         free(trainer->share[i].gradient);
     }
     for (int t = 0; trainer->scratch && t < trainer->thread_count; t++)
         free(trainer->scratch[t]);
     free(trainer->share);
+    free(trainer->taken);
     free(trainer->passed);
     free(trainer->scratch);
     trainer->share = NULL;
+    trainer->taken = NULL;
     trainer->passed = NULL;
     trainer->scratch = NULL;
 }

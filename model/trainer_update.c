@@ -147,11 +147,11 @@ make_pieces(struct update *update, int thread, ink_gradient_fn *use)
     size_t end = panel_count * (number + 1) / threads * INK_PANEL;
 
     for (size_t from = panel_count * number / threads * INK_PANEL, size; from < end; from += size) {
-        float *sum = trainer->share[0].gradient + from;
+        float *sum = trainer->taken[0]->gradient + from;
 
         size = least(PIECE_SIZE, end - from);
         for (int t = 1; t < trainer->share_count; t++)
-            trainer->kernels->add(size, trainer->share[t].gradient + from, sum);
+            trainer->kernels->add(size, trainer->taken[t]->gradient + from, sum);
         use(update, from, size, sum);
     }
 }
@@ -211,7 +211,7 @@ move_statistics(struct ink_trainer *trainer)
     for (size_t i = 0; i < size; i++) {
         sum[i] = 0;
         for (int t = 0; t < trainer->share_count; t++)
-            sum[i] += (double)trainer->share[t].workspace.statistics[i] * trainer->share[t].count;
+            sum[i] += (double)trainer->taken[t]->workspace.statistics[i] * trainer->taken[t]->count;
     }
     if (trainer->options->parallel)
         trainer->options->parallel->sum_doubles(trainer->options->parallel->self, sum, size);

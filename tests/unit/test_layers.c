@@ -569,7 +569,8 @@ set_apart(struct ink_plan *plan)
     for (int i = 0; i < plan->node_count; i++) {
         struct ink_plan_node *at = &plan->node[i];
 
-        if (at->is_alias || at->is_in_place || at->lent >= 0 || at->is_gradient_brief)
+        if (at->is_alias || at->is_in_place || at->lent >= 0 || at->is_gradient_brief ||
+            at->gradient_stays)
             continue;
         at->gradient_at = behind;
         behind += (ink_shape_count(at->kept) + INK_PANEL - 1) / INK_PANEL * INK_PANEL;
@@ -637,7 +638,7 @@ batches_have_a_limit(void **state)
     bench_init(&bench, nets[0].text, ink_kernels());
     plan = bench.plan;
     most = (int)(INK_LIMIT_BATCH_NUMBERS /
-                 (plan->value_size + plan->extra_size + plan->place_size / 4));
+                 (plan->value_size + plan->staying_size + plan->extra_size + plan->place_size / 4));
     assert_ok(ink_plan_check_batch(plan, most, &err), &err);
     assert_fails(INK_TOOBIG, "expected at most", ink_plan_check_batch(plan, most + 1, &err), &err);
     bench_fini(&bench);
