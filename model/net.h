@@ -71,9 +71,11 @@ struct ink_plan_node {
     size_t tiled_back_at;          /* and those for the way back to the input */
     size_t bias_at;                /* [panels][16]; batch norm: shift */
     size_t statistic_at;           /* batch norm: mean, then variance, each [panels][16] */
-    size_t turned_at;              /* in the turned weights; not of a dense layer */
-    size_t forward_at;             /* bf16, training: forward weights, among the turned ones; a
-                                      dense layer's are those of the way back too */
+    size_t turned_at;              /* in the turned weights; not of a dense layer, nor in bf16
+                                      where is_tiled_back */
+    size_t forward_at;             /* bf16, training: forward weights, among the turned ones, where
+                                      there are no tiles; a dense layer's are those of the way back
+                                      too */
     size_t value_at, gradient_at;  /* in the workspace, in floats a picture */
     size_t place_at;               /* in the workspace's bytes a picture: pool winners, dropout */
     size_t own_at;                 /* pooled conv, floats in the workspace's pooled */

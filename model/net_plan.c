@@ -281,23 +281,6 @@ take(size_t *block_size, size_t size)
 
 /* ---- where parameters are ---- */
 
-/* Weights that are made once a step; size: for the way back, in floats. */
-static void
-plan_turned(struct ink_plan *plan, struct ink_plan_node *at, size_t size)
-{
-    bool is_dense = at->node->op == INK_OP_DENSE;
-
-    if (at->is_bf16) {
-        at->forward_at = plan->turned_size;
-        plan->turned_size +=
-            is_dense ? ink_panels(at->weight_size / 2) : ink_bf16_weight_size(&at->conv);
-    }
-    if (!at->needs_gradient || is_dense)
-        return;
-    at->turned_at = plan->turned_size;
-    plan->turned_size += size;
-}
-
 static void
 plan_parameters(struct ink_plan *plan, int index)
 {
@@ -330,8 +313,6 @@ plan_parameters(struct ink_plan *plan, int index)
             at->weight_size = largest(at->weight_size, ink_bf16_rows_size(&at->conv));
         if (at->node->op == INK_OP_DENSE)
             plan->dense_size = largest(plan->dense_size, channels);
-        if (plan->use == INK_USE_TRAIN)
-            plan_turned(plan, at, ink_panels((size_t)at->in.channels) * window * channels);
     }
     at->needs_gradient = true;
     at->weight_at = plan->parameter_size;
@@ -340,6 +321,24 @@ plan_parameters(struct ink_plan *plan, int index)
     at->bias_at = plan->parameter_size;
     plan->parameter_size += channels;
     ink_plan_tiles(plan, at);
+}
+
+/* Weights that are made once a step, where tiles do not read their own. */
+static void
+plan_turned(struct ink_plan *plan, struct ink_plan_node *at)
+{
+    size_t window = (size_t)at->conv.kernel_height * (size_t)at->conv.kernel_width;
+    bool is_dense = at->node->op == INK_OP_DENSE;
+    size_t size;
+
+    if (at->is_bf16 && at->tiled_size == 0)
+        at->forward_at = take(&plan->turned_size, is_dense ? ink_panels(at->weight_size / 2)
+                                                           : ink_bf16_weight_size(&at->conv));
+    if (is_dense || !plan->node[at->node->input[0]].needs_gradient ||
+        (at->is_bf16 && at->is_tiled_back))
+        return;
+    size = ink_panels(ink_channels_of(at->in)) * window * ink_panel_channels(at);
+    at->turned_at = take(&plan->turned_size, ink_bf16_is_turned(at) ? size / 2 : size);
 }
 
 /* Dense weights lie behind all other parameters. */
@@ -423,6 +422,9 @@ ink_plan_create(const struct ink_arch *arch, enum ink_use use, enum ink_precisio
     plan_adding(plan);
     ink_plan_sums(plan);
     ink_plan_training_tiles(plan);
+    for (int i = 1; i < plan->node_count && plan->use == INK_USE_TRAIN; i++)
+        if (has_weights(plan->node[i].node->op))
+            plan_turned(plan, &plan->node[i]);
     ink_plan_head(plan);
     ink_plan_memory(plan);
     for (int i = 0; i < plan->node_count && plan->use == INK_USE_TRAIN; i++)
