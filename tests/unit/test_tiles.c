@@ -211,7 +211,9 @@ copy_numbers(struct ink_workspace *to, const struct ink_workspace *from,
              const struct ink_plan *plan)
 {
     memcpy(to->block, from->block,
-           ((size_t)(from->statistics - from->block) + plan->statistic_size) * sizeof(*to->block));
+           ((size_t)(from->brief - from->block) + plan->brief_size) * sizeof(*to->block));
+    memcpy(to->own, from->own,
+           ((size_t)(from->statistics - from->own) + plan->statistic_size) * sizeof(*to->own));
     memcpy(to->places, from->places, plan->place_size * (size_t)from->capacity);
 }
 
