@@ -359,13 +359,14 @@ pair_outputs(const struct ink_run *run, const struct ink_plan_node *at, const st
     size_t pixels = ink_pixels_of(at->out), width = (size_t)at->out.width;
     size_t step = even(ink_channels_of(at->out));
     const struct ink_zip form = {width, ink_channels_of(at->out), step,
-                                 2 * INK_PANEL * pixels * group->pairs};
+                                 (size_t)2 * INK_PANEL * pixels * group->pairs};
     const uint16_t *from = group->rounded + (size_t)(to.top * to.width + to.left) * step;
     bool has_second = 2 * pair + 1 < group->count;
 
     for (size_t i = 0; i < (size_t)at->out.height; i++, from += (size_t)to.width * step)
         run->kernels->bf16->zip_panels(&form, from, has_second ? from + group->rounded_size : NULL,
-                                       group->dy + 2 * INK_PANEL * (pair * pixels + i * width));
+                                       group->dy +
+                                           (size_t)2 * INK_PANEL * (pair * pixels + i * width));
 }
 
 /* The input's gradient of a picture from the output's, rounded. */

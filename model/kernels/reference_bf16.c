@@ -321,6 +321,24 @@ output_of(const struct ink_tiles *tiles, const float *m, int i, int j)
     return summed(j, half);
 }
 
+/* The largest of a window of side x side outputs, the first of which is at row, column; which. */
+static double
+largest_of(const struct ink_tiles *tiles, const float *m, const int at[static 2], int *out_winner)
+{
+    int side = tiles->is_pooled ? 2 : 1;
+    double best = (double)-INFINITY;
+
+    *out_winner = 0;
+    for (int k = 0; k < side * side; k++) {
+        double next =
+            output_of(tiles, m, (at[0] + k / side) % TILE_OUT, (at[1] + k % side) % TILE_OUT);
+
+        *out_winner = next > best ? k : *out_winner;
+        best = next > best ? next : best;
+    }
+    return best;
+}
+
 static void
 tiles_out(const struct ink_tiles *tiles, const float *m, const float *bias, const float *start,
           float *y, uint8_t *place)
@@ -335,17 +353,11 @@ tiles_out(const struct ink_tiles *tiles, const float *m, const float *bias, cons
             int tile =
                 (row * side / TILE_OUT - tiles->first_row) * across + column * side / TILE_OUT;
             ptrdiff_t at = (row * width + column) * tiles->y_pixel + c;
-            double best = (double)-INFINITY;
-            int winner = 0;
+            const float *from = m + (ptrdiff_t)tile * tiles->channels + c;
+            int winner;
+            double best =
+                largest_of(tiles, from, (const int[2]){row * side, column * side}, &winner);
 
-            for (int k = 0; k < side * side; k++) {
-                double next = output_of(tiles, m + tile * tiles->channels + c,
-                                        (row * side + k / side) % TILE_OUT,
-                                        (column * side + k % side) % TILE_OUT);
-
-                winner = next > best ? k : winner;
-                best = next > best ? next : best;
-            }
             best += start ? (double)start[at] : bias ? (double)bias[c] : 0;
             y[at] = (float)(tiles->is_relu && best < 0 ? 0 : best);
             if (place)
