@@ -276,8 +276,7 @@ own_units_max(const struct ink_trainer *trainer)
 static int
 capacity_of(const struct ink_trainer *trainer)
 {
-    int units = own_units_max(trainer);
-    int learners = units < trainer->thread_count ? units : trainer->thread_count;
+    int units = own_units_max(trainer), learners = trainer->learner_count;
     int capacity = (units + learners - 1) / learners * unit_size(trainer);
 
     if (capacity > INK_SHARE_PICTURES && !has_many_dense_weights(trainer))
